@@ -1,0 +1,1 @@
+"""Chengnao 城脑: a city governance platform, from a reading or a report to a solved incident."""
