@@ -1,0 +1,126 @@
+"""What an operator can set: environment variables `CHENGNAO_*` first, then `<home>/chengnao.toml`.
+
+An engine whose address is not set is started by the platform itself, in the data folder.
+"""
+
+import json
+import os
+import tomllib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from chengnao.kernel.errors import Invalid
+from chengnao.kernel.files import write_atomically
+from chengnao.kernel.ids import new_secret
+
+Port = Literal["web", "gateway", "hj212", "mqtt", "nats", "nats_monitor", "store"]
+
+_OFFSETS: dict[Port, int] = {
+    "web": 0,
+    "gateway": 10,
+    "hj212": 12,
+    "mqtt": 13,
+    "nats": 22,
+    "nats_monitor": 23,
+    "store": 24,
+}
+
+
+class SettingsInvalid(Invalid):
+    """A setting that cannot be used; names the field, its value and where to mend it."""
+
+
+def default_home() -> Path:
+    """The data folder where `CHENGNAO_HOME` is not set."""
+    chosen = os.environ.get("CHENGNAO_HOME")
+    if chosen:
+        return Path(chosen).expanduser().resolve()
+    return Path("/var/lib/chengnao") if os.geteuid() == 0 else Path.home() / ".chengnao"
+
+
+class Settings(BaseSettings):
+    """The settings of one installation."""
+
+    model_config = SettingsConfigDict(env_prefix="CHENGNAO_", extra="forbid", frozen=True)
+
+    home: Path = Field(default_factory=default_home, description="data folder: all state of this installation")
+    base_port: int = Field(8600, ge=1024, le=65000, description="web console; the other ports follow from it")
+    host: str = Field("127.0.0.1", description="address that the console and the field gateways listen on")
+    database_url: str | None = Field(None, pattern=r"^postgresql(\+psycopg)?://", description="own PostgreSQL")
+    nats_urls: list[str] = Field([], description="own NATS cluster")
+    nats_replicas: int = Field(1, ge=1, le=5, description="copies of each stream in the NATS cluster")
+    clickhouse_url: str | None = Field(None, pattern=r"^https?://", description="own ClickHouse")
+    mqtt_url: str | None = Field(None, pattern=r"^mqtts?://", description="own MQTT broker")
+    demonstration: bool = Field(False, description="run the demonstration city and its accounts")
+    clock_speed: float = Field(1.0, ge=1.0, le=600.0, description="city seconds in a real second; 1 in operation")
+    log_bytes: int = Field(4 * 2**30, ge=2**24, description="room for readings that wait to be stored")
+    secure_cookies: bool = Field(False, description="session cookie only over HTTPS; set it behind a TLS proxy")
+    session_hours: float = Field(12.0, gt=0, le=72)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        home = Path(init_settings().get("home") or default_home())
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / "chengnao.toml")
+
+    def port(self, name: Port) -> int:
+        """The port of a listener of this installation."""
+        return self.base_port + _OFFSETS[name]
+
+
+def load_settings(home: Path | None = None, **overrides: object) -> Settings:
+    """Read the settings of the data folder; raises SettingsInvalid with field, value and remedy."""
+    folder = home or default_home()
+    file = folder / "chengnao.toml"
+    try:
+        return Settings(home=folder, **overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise SettingsInvalid(
+            "settings_invalid",
+            field=field,
+            value=first["input"],
+            reason=first["msg"],
+            env=f"CHENGNAO_{field.upper()}",
+            file=str(file),
+        ) from error
+    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid("settings_unreadable", file=str(file), reason=str(error)) from error
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Passwords between the platform's own processes; made once, readable by the owner only."""
+
+    nats_user: str
+    nats_password: str
+    mqtt_password: str
+    store_user: str
+    store_password: str
+
+
+def load_secrets(home: Path) -> Secrets:
+    """The secrets of the data folder, made at the first call."""
+    path = home / "secrets.json"
+    try:
+        return Secrets(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        made = Secrets("chengnao", new_secret(), new_secret(), "chengnao", new_secret())
+        write_atomically(path, json.dumps(asdict(made), indent=1).encode())
+        return made
