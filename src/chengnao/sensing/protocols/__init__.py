@@ -1,0 +1,1 @@
+"""Field protocols: one module each, pure functions from bytes to typed frames and back."""

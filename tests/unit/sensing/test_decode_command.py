@@ -1,0 +1,101 @@
+"""`chengnao decode`: one answer a line, whatever the lines hold."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from chengnao.sensing.cli import decode
+from chengnao.sensing.protocols.hj212 import frame_segment
+
+from .test_hj212 import ANNEX
+
+SHARED = Path(__file__).parents[4] / "shared"
+FRAMES = SHARED / "frames" / "hj212.jsonl"
+STREAMS = {"sticky", "leading_garbage", "bad_then_good"}
+
+app = typer.Typer()
+app.command("decode")(decode)
+app.command("other")(lambda: None)
+
+
+def run(*arguments: str, stdin: str | bytes = "") -> tuple[int, list[dict[str, Any]], str]:
+    result = CliRunner().invoke(app, ["decode", *arguments], input=stdin)
+    lines = [json.loads(line) for line in result.stdout.splitlines()] if "--json" in arguments else []
+    return result.exit_code, lines, result.stderr
+
+
+def test_hex_text_and_broken_lines_each_get_their_own_answer() -> None:
+    lines = [
+        json.dumps({"id": "a", "hex": ANNEX.hex(" ")}),
+        json.dumps({"id": "b", "text": ANNEX.decode()}),
+        "",
+        "not json",
+        "[1]",
+        json.dumps({"id": "c", "hex": "abc"}),
+        json.dumps({"id": "d"}),
+        json.dumps({"id": "e", "text": ""}),
+        json.dumps({"text": ANNEX.decode()}),
+    ]
+    code, answers, _ = run("hj212", "-", "--json", stdin="\n".join(lines))
+    assert code == 0
+    assert [(answer["id"], answer["ok"]) for answer in answers] == [
+        ("a", True), ("b", True), (None, False), (None, False), (None, False), (None, False), ("e", False), (9, True)
+    ]  # fmt: skip
+    assert [answer["error"]["code"] for answer in answers if not answer["ok"]] == ["input_line_invalid"] * 4 + [
+        "truncated"
+    ]
+    assert answers[2]["error"]["line"] == 4
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_chinese_text_in_the_encoding_that_fits(encoding: str) -> None:
+    raw = frame_segment("CN=3020;MN=1;CP=&&Info=设备维护&&".encode(encoding))
+    _, answers, _ = run("hj212", "-", "--json", stdin=json.dumps({"id": 1, "text": raw.decode(encoding)}))
+    assert answers[0]["ok"]
+    assert answers[0]["fields"]["cp"] == {"Info": "设备维护"}
+
+
+def test_lines_that_are_no_utf8_do_not_stop_the_rest() -> None:
+    good = json.dumps({"id": 1, "hex": ANNEX.hex()}).encode()
+    _, answers, _ = run("hj212", "-", "--json", stdin=b'{"id": "\xff"}\n' + good)
+    assert [answer["ok"] for answer in answers] == [False, True]
+
+
+def test_unusable_file_and_unknown_protocol(tmp_path: Path) -> None:
+    code, _, stderr = run("hj212", str(tmp_path / "missing.jsonl"))
+    assert code == 2
+    assert "missing.jsonl" in stderr
+    code, _, stderr = run("hj212", str(tmp_path))
+    assert code == 2
+    code, _, stderr = run("morse", "-")
+    assert code == 2
+    assert "morse" in stderr
+    assert "hj212" in stderr
+
+
+def test_table_for_people() -> None:
+    result = CliRunner().invoke(app, ["decode", "hj212", "-"], input=json.dumps({"id": "a", "hex": ANNEX.hex()}))
+    assert "CN=1062" in result.stdout
+
+
+@pytest.mark.skipif(not FRAMES.exists(), reason="not run: no data")
+def test_shared_frames() -> None:
+    records = [json.loads(line) for line in FRAMES.read_text().splitlines()]
+    _, answers, _ = run("hj212", str(FRAMES), "--json")
+    for record, answer in zip(records, answers, strict=True):
+        assert answer["id"] == record["id"]
+        expect = record["expect"]
+        if record["kind"] == "valid":
+            assert answer == {"id": record["id"], "ok": True, "fields": expect}
+        elif expect["error"] in STREAMS:
+            assert answer["ok"]
+            assert answer["fields"]["stream"] == expect["error"]
+            assert answer["fields"]["frames"] == expect["frames"]
+            assert answer["fields"]["CN"] == expect["CN"]
+        else:
+            assert not answer["ok"]
+            assert {"code": expect.pop("error"), **expect}.items() <= answer["error"].items()
