@@ -1,0 +1,83 @@
+"""The processes of an installation, in the order they start in."""
+
+import sys
+from collections.abc import Awaitable, Callable
+
+from chengnao.app.engines.nats import Nats
+from chengnao.app.engines.postgres import STOP_SIGNAL, Postgres
+from chengnao.app.spec import Check, Launch, Spec
+from chengnao.kernel.health import health_path, read_health
+from chengnao.kernel.settings import Settings
+
+PREPARE = "prepare"
+
+
+def engines(settings: Settings) -> list[Spec]:
+    """The engines that this installation runs itself."""
+    specs = []
+    if settings.database_url is None:
+        postgres = Postgres(settings.home)
+        specs.append(Spec("postgres", postgres.prepare, postgres.check, stop_signal=STOP_SIGNAL, stop_seconds=20.0))
+    if not settings.nats_urls:
+        nats = Nats(settings)
+        specs.append(Spec("nats", nats.prepare, nats.check, settings.port("nats")))
+    if settings.clickhouse_url is None:
+        specs.append(python_process("store", settings, settings.port("store")))
+    return specs
+
+
+def external(settings: Settings) -> list[str]:
+    """The engines that the settings give an address of, so that none is started here."""
+    given = {
+        "postgres": settings.database_url,
+        "nats": settings.nats_urls,
+        "store": settings.clickhouse_url,
+    }
+    return [name for name, address in given.items() if address]
+
+
+def services(settings: Settings) -> list[Spec]:
+    """The platform's own processes, which need the engines and a prepared database."""
+    return [
+        python_process("gateway", settings, settings.port("gateway")),
+        python_process("writer", settings),
+        python_process("worker", settings),
+        python_process("web", settings, settings.port("web")),
+    ]
+
+
+def city(settings: Settings) -> list[Spec]:
+    """The demonstration city, where it is on."""
+    return [python_process("city", settings)] if settings.demonstration else []
+
+
+def python_process(name: str, settings: Settings, port: int | None = None) -> Spec:
+    """A process of this package, which tells its health by a heartbeat."""
+    return Spec(name, _prepare(name, settings), _check(name, settings), port)
+
+
+def _prepare(name: str, settings: Settings) -> Callable[[], Awaitable[Launch]]:
+    async def prepare() -> Launch:
+        # The last words of an earlier life would be taken for signs of this one.
+        health_path(settings.home, name).unlink(missing_ok=True)
+        return launch(name, settings)
+
+    return prepare
+
+
+def launch(name: str, settings: Settings) -> Launch:
+    """How to start `python -m chengnao.app.process NAME` for this data folder."""
+    return Launch(
+        [sys.executable, "-m", "chengnao.app.process", name],
+        {"CHENGNAO_HOME": str(settings.home), "PYTHONUNBUFFERED": "1"},
+    )
+
+
+def _check(name: str, settings: Settings) -> Callable[[], Awaitable[Check]]:
+    async def check() -> Check:
+        health = read_health(settings.home, name)
+        if health is None:
+            return Check(alive=False, ready=False)
+        return Check(True, health.ready, health.lag, health.detail, health.at)
+
+    return check

@@ -1,0 +1,49 @@
+"""What the supervisor knows of each process."""
+
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chengnao.kernel.errors import ChengnaoError
+
+
+class EngineError(ChengnaoError):
+    """An engine that cannot be started, with the reason and the remedy."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One way to start a process; `user` and `group` are None where it runs as the supervisor does."""
+
+    command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+    user: int | None = None
+    group: int | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a look at a process showed: `alive` is any sign of life, `ready` that it does its work."""
+
+    alive: bool
+    ready: bool
+    lag: int | None = None
+    detail: str = ""
+    beat: float | None = None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A process of the platform.
+
+    `prepare` makes all that the process needs and may be called again after any crash; `check` never raises.
+    """
+
+    name: str
+    prepare: Callable[[], Awaitable[Launch]]
+    check: Callable[[], Awaitable[Check]]
+    port: int | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_seconds: float = 10.0
