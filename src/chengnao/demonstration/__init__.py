@@ -1,0 +1,1 @@
+"""The demonstration city (演示数据): synthetic devices, residents and workers that use the platform as clients."""
