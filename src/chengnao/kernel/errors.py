@@ -22,7 +22,7 @@ class ChengnaoError(Exception):
 
     status: ClassVar[int] = 400
 
-    def __init__(self, code: str, **params: Any) -> None:
+    def __init__(self, code: str, /, **params: Any) -> None:
         super().__init__(code, params)
         self.code = code
         self.params = params
@@ -69,7 +69,7 @@ class Conflict(ChengnaoError):
 class TooMany(ChengnaoError):
     status = 429
 
-    def __init__(self, code: str, *, retry_after: int, **params: Any) -> None:
+    def __init__(self, code: str, /, *, retry_after: int, **params: Any) -> None:
         super().__init__(code, retry_after=retry_after, **params)
         self.retry_after = retry_after
 
@@ -77,7 +77,7 @@ class TooMany(ChengnaoError):
 class Unavailable(ChengnaoError):
     status = 503
 
-    def __init__(self, code: str, *, retry_after: int = 5, **params: Any) -> None:
+    def __init__(self, code: str, /, *, retry_after: int = 5, **params: Any) -> None:
         super().__init__(code, retry_after=retry_after, **params)
         self.retry_after = retry_after
 

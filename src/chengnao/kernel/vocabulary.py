@@ -1,6 +1,7 @@
 """The words of the plan as values: tiers, sectors, fields, stages of the loop, levels of a warning."""
 
 from enum import IntEnum, StrEnum
+from typing import Self
 
 
 class Named(StrEnum):
@@ -9,7 +10,7 @@ class Named(StrEnum):
     zh: str
     en: str
 
-    def __new__(cls, code: str, zh: str, en: str) -> "Named":
+    def __new__(cls, code: str, zh: str = "", en: str = "") -> Self:
         member = str.__new__(cls, code)
         member._value_ = code
         member.zh = zh

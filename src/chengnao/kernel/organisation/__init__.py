@@ -1,0 +1,1 @@
+"""Divisions, units and duty rosters of the city."""
