@@ -212,31 +212,17 @@ class Postgres:
             return False
 
     async def check(self) -> Check:
-        """Ready once the database `chengnao` answers; the database is made at the first look."""
+        """Ready once it answers and has the database `chengnao`, which the first look makes."""
         try:
-            await self._ask("chengnao")
-        except psycopg.errors.InvalidCatalogName:
-            return await self._create_database()
+            async with await psycopg.AsyncConnection.connect(
+                host=str(self.socket_folder), user="chengnao", dbname="postgres", connect_timeout=3, autocommit=True
+            ) as connection:
+                found = await connection.execute("select 1 from pg_database where datname = 'chengnao'")
+                if await found.fetchone() is None:
+                    await connection.execute("create database chengnao")
         except psycopg.Error as error:
             return _verdict(error)
         return Check(alive=True, ready=True)
-
-    async def _create_database(self) -> Check:
-        try:
-            async with await self._connect("postgres") as connection:
-                await connection.execute("create database chengnao")
-        except psycopg.Error as error:
-            return _verdict(error)
-        return Check(alive=True, ready=True)
-
-    async def _ask(self, database: str) -> None:
-        async with await self._connect(database) as connection:
-            await connection.execute("select 1")
-
-    async def _connect(self, database: str) -> psycopg.AsyncConnection[tuple[object, ...]]:
-        return await psycopg.AsyncConnection.connect(
-            host=str(self.socket_folder), user="chengnao", dbname=database, connect_timeout=3, autocommit=True
-        )
 
 
 def _verdict(error: psycopg.Error) -> Check:

@@ -1,0 +1,1 @@
+"""What tests share: real engines, free ports, public sets beside the checkout."""

@@ -1,0 +1,125 @@
+"""Fixtures with the real engines.
+
+`settings` names a data folder and a block of ports for the whole run. `postgres`, `nats` and `store` start that
+engine at first use. `database` is an empty database with all tables, a fresh one for each test; `bus` a connection
+to NATS with its streams emptied.
+"""
+
+import asyncio
+import importlib
+import pkgutil
+import uuid
+from collections.abc import AsyncIterator, Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+
+import chengnao
+from chengnao.app.engines.nats import Nats
+from chengnao.app.engines.postgres import STOP_SIGNAL, Postgres
+from chengnao.app.processes import python_process
+from chengnao.app.spec import Spec
+from chengnao.kernel.bus import EVENTS, READINGS, Bus
+from chengnao.kernel.clock import Clock, SystemClock
+from chengnao.kernel.database import Base, Database
+from chengnao.kernel.engines import database_url as child_url
+from chengnao.kernel.settings import Settings, load_settings
+from tests.support.ports import free_block
+from tests.support.stack import Stack, make_home, remove_home
+
+_TEMPLATE = "template_tests"
+
+
+@pytest.fixture(scope="session")
+def settings() -> Iterator[Settings]:
+    home = make_home()
+    yield load_settings(home, base_port=free_block())
+    remove_home(home)
+
+
+@pytest.fixture(scope="session")
+def stack(settings: Settings) -> Iterator[Stack]:
+    with Stack(settings.home) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres(stack: Stack, settings: Settings) -> str:
+    """The URL of a running PostgreSQL."""
+    server = Postgres(settings.home)
+    stack.start(Spec("postgres", server.prepare, server.check, stop_signal=STOP_SIGNAL))
+    return child_url(settings)
+
+
+@pytest.fixture(scope="session")
+def nats(stack: Stack, settings: Settings) -> str:
+    """The URL of a running NATS server, without user and password."""
+    server = Nats(settings)
+    stack.start(Spec("nats", server.prepare, server.check))
+    return f"nats://127.0.0.1:{settings.port('nats')}"
+
+
+@pytest.fixture(scope="session")
+def store(stack: Stack, settings: Settings) -> str:
+    """The URL of a running readings store, without user and password."""
+    stack.start(python_process("store", settings, settings.port("store")))
+    return f"http://127.0.0.1:{settings.port('store')}"
+
+
+@pytest.fixture(scope="session")
+def _template(postgres: str) -> str:
+    for module in pkgutil.walk_packages(chengnao.__path__, "chengnao."):
+        if module.name.endswith(".tables"):
+            importlib.import_module(module.name)
+    _administer(postgres, "create database {}", _TEMPLATE)
+
+    async def make_tables() -> None:
+        database = Database.connect(_named(postgres, _TEMPLATE), SystemClock())
+        async with database.engine.begin() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+        await database.close()
+
+    asyncio.run(make_tables())
+    return postgres
+
+
+@pytest.fixture
+def database_url(_template: str) -> Iterator[str]:
+    """The URL of a database with all tables and no rows, made for this test."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    _administer(_template, f"create database {{}} template {_TEMPLATE}", name)
+    yield _named(_template, name)
+    _administer(_template, "drop database {} with (force)", name)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of `database`; a test module that wants another overrides this fixture."""
+    return SystemClock()
+
+
+@pytest.fixture
+async def database(database_url: str, clock: Clock) -> AsyncIterator[Database]:
+    made = Database.connect(database_url, clock)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def bus(nats: str, settings: Settings) -> AsyncIterator[Bus]:
+    made = await Bus.connect(settings, "tests")
+    await made.ensure_streams()
+    for stream in (READINGS, EVENTS):
+        await made.jetstream.purge_stream(stream)
+    yield made
+    await made.close()
+
+
+def _administer(url: str, statement: str, name: str) -> None:
+    with psycopg.connect(_named(url, "postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
+
+
+def _named(url: str, database: str) -> str:
+    return url.replace("/chengnao?", f"/{database}?")

@@ -1,0 +1,31 @@
+"""Blocks of free ports."""
+
+import random
+import socket
+
+OFFSETS = (0, 10, 12, 13, 22, 23, 24)
+
+
+def free_block() -> int:
+    """A base port whose whole block (see `Settings.port`) is free now, below the system's own range."""
+    for _ in range(200):
+        base = random.randrange(10_000, 32_000, 40)
+        if all(_free(base + offset) for offset in OFFSETS):
+            return base
+    raise RuntimeError("no block of free ports between 10000 and 32000")
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
