@@ -1,6 +1,5 @@
 """Authorisation by Cedar policies, validated against their schema when they are loaded."""
 
-from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -27,12 +26,6 @@ class Authority:
         """The policies that the package carries."""
         folder = files("chengnao.kernel.access") / "policies"
         return cls((folder / "policies.cedar").read_text("utf-8"), (folder / "schema.cedarschema").read_text("utf-8"))
-
-    @cached_property
-    def actions(self) -> frozenset[str]:
-        """Every action that the schema knows, for tests and for the matrix of rights."""
-        document: dict[str, Any] = self.schema.to_dict() if hasattr(self.schema, "to_dict") else {}
-        return frozenset(document.get("", {}).get("actions", {}))
 
     def allows(self, principal: Principal, action: str, resource: Resource) -> bool:
         """True only where a policy permits and nothing went wrong in deciding."""

@@ -1,0 +1,125 @@
+"""Puts the application together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.responses import FileResponse, HTMLResponse
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as AsgiScope
+
+from chengnao.api import live, system
+from chengnao.incident import routes as incident
+from chengnao.kernel.access import routes as access
+from chengnao.kernel.errors import ChengnaoError
+from chengnao.kernel.organisation import routes as organisation
+from chengnao.kernel.web import ERRORS, Context, answer, install_error_handlers
+from chengnao.sensing.devices import routes as devices
+from chengnao.sensing.quarantine import routes as quarantine
+from chengnao.sensing.readings import routes as readings
+from chengnao.sensing.readings.store import ReadingsStore
+from chengnao.supervision import routes as supervision
+from chengnao.warning import routes as warning
+
+ROUTERS: tuple[APIRouter, ...] = (
+    access.router,
+    organisation.router,
+    devices.router,
+    readings.router,
+    quarantine.router,
+    warning.router,
+    incident.router,
+    supervision.router,
+    live.router,
+    system.router,
+)
+BODY_LIMIT = 16 * 2**20
+_CONTENT_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+_NOT_BUILT = (
+    '<!doctype html><meta charset="utf-8"><title>城脑</title><p>控制台尚未构建：请在源码目录运行 <code>make console'
+    "</code>。<p>The console is not built: run <code>make console</code> in the source folder."
+)
+
+
+def create_app(context: Context, store: ReadingsStore) -> FastAPI:
+    """The application over the given engines."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await app.state.hub.start(context.bus)
+        yield
+
+    app = FastAPI(
+        title="Chengnao 城脑",
+        summary="城市治理平台接口 / API of the city governance platform",
+        version="0.1.0",
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # these pages would load scripts from outside
+        redoc_url=None,
+        lifespan=lifespan,
+        responses=ERRORS,
+    )
+    app.state.context = context
+    app.state.readings = store
+    app.state.hub = live.Hub()
+    app.add_middleware(GZipMiddleware, minimum_size=2_000)
+    app.add_middleware(Guard)
+    install_error_handlers(app)
+    for router in ROUTERS:
+        app.include_router(router, prefix="/api")
+    app.include_router(system.health_router)
+    _serve_console(app, Path(str(files("chengnao"))) / "console" / "static")
+    return app
+
+
+class Guard:
+    """Refuses a body over the limit before it is read, and puts the security headers on every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "same-origin"
+                headers["Content-Security-Policy"] = _CONTENT_POLICY
+            await send(message)
+
+        length = Headers(scope=scope).get("content-length", "0")
+        if length.isdigit() and int(length) > BODY_LIMIT:
+            refusal = answer(ChengnaoError("too_large", size=int(length), limit=BODY_LIMIT), status=413)
+            await refusal(scope, receive, send_guarded)
+        else:
+            await self.app(scope, receive, send_guarded)
+
+
+def _serve_console(app: FastAPI, static: Path) -> None:
+    """The console's files; every address that is no file and no API is the console's own page."""
+
+    @app.get("/{path:path}", include_in_schema=False)
+    async def console(path: str) -> Response:
+        if path.startswith("api/"):
+            raise HTTPException(404)
+        index = static / "index.html"
+        if not index.is_file():
+            return HTMLResponse(_NOT_BUILT, status_code=503)
+        file = (static / path).resolve()
+        if path and file.is_file() and file.is_relative_to(static.resolve()):
+            # Vite names assets by their content, so those never change.
+            age = "max-age=31536000, immutable" if path.startswith("assets/") else "no-cache"
+            return FileResponse(file, headers={"Cache-Control": age})
+        return FileResponse(index, headers={"Cache-Control": "no-cache"})

@@ -1,0 +1,42 @@
+"""What must stand before the platform's processes start: schema, log, divisions, the demonstration's people."""
+
+import asyncio
+import logging
+
+from chengnao.app.migrate import migrate
+from chengnao.kernel.bus import Bus
+from chengnao.kernel.clock import load_clock
+from chengnao.kernel.database import Database
+from chengnao.kernel.engines import database_url
+from chengnao.kernel.organisation.service import seed_divisions
+from chengnao.kernel.settings import Settings, load_secrets
+from chengnao.sensing.readings.store import ReadingsStore
+from chengnao.warning.service import seed_thresholds
+
+log = logging.getLogger(__name__)
+
+
+async def prepare(settings: Settings) -> None:
+    """Bring engines and data to this release; running it again changes nothing."""
+    url = database_url(settings)
+    await asyncio.to_thread(migrate, url)
+    bus = await Bus.connect(settings, "prepare")
+    store = ReadingsStore.create(settings, load_secrets(settings.home))
+    database = Database.connect(url, load_clock(settings.home, settings.clock_speed))
+    try:
+        await bus.ensure_streams()
+        await store.ensure_schema()
+        async with database.unit_of_work() as uow:
+            await seed_divisions(uow)
+            await seed_thresholds(uow)
+            await uow.commit()
+        if settings.demonstration:
+            # Imported here: the demonstration needs the extra `city`, an installation in operation does not.
+            from chengnao.demonstration.seed import seed
+
+            async with database.unit_of_work() as uow:
+                await seed(uow, settings)
+                await uow.commit()
+    finally:
+        await bus.close()
+        await database.close()

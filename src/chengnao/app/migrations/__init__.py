@@ -1,0 +1,1 @@
+"""The schema of the relational database, as Alembic revisions."""
