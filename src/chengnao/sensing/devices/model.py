@@ -1,0 +1,171 @@
+"""A device: what it is, whose it is, where it stands. Classes of devices are data."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from math import isfinite
+from typing import Any
+
+import yaml
+
+from chengnao.kernel.errors import Invalid
+
+MISSED_INTERVALS = 3
+"""A device is offline once this many of its intervals have passed without a reading."""
+
+_DEVICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:-]{0,63}")
+METRIC_SHAPE = r"^[a-z][a-z0-9_.]{0,63}$"
+
+
+class Protocol(StrEnum):
+    """How a device's readings come in."""
+
+    HTTP = "http"
+    MQTT = "mqtt"
+    HJ212 = "hj212"
+
+
+class Status(StrEnum):
+    ONLINE = "online"
+    OFFLINE = "offline"
+    FAULTY = "faulty"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a class of devices measures."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    unit: str
+    low: float
+    high: float
+    stuck_seconds: float | None
+
+
+@dataclass(frozen=True)
+class DeviceClass:
+    """What devices of one kind have in common."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    interval_seconds: int
+    metrics: Mapping[str, Metric]
+    hj212: Mapping[str, str]
+    """Factor code of HJ 212 -> metric."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault of the device itself that stands; `metric` is empty where the whole device is meant."""
+
+    metric: str
+    kind: str
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Device:
+    """A registered device. `address` is its name in its protocol where that is not its id (HJ 212: MN)."""
+
+    id: str
+    name: str
+    class_code: str
+    division_code: str
+    unit_id: str | None
+    protocol: Protocol
+    address: str | None
+    lon: float | None
+    lat: float | None
+    place_ok: bool
+    interval_seconds: int
+    faults: tuple[Fault, ...] = field(default=())
+
+    def status(self, last_seen: datetime | None, now: datetime) -> Status:
+        if self.faults:
+            return Status.FAULTY
+        patience = timedelta(seconds=self.interval_seconds * MISSED_INTERVALS)
+        return Status.ONLINE if last_seen is not None and now - last_seen <= patience else Status.OFFLINE
+
+
+def check_device_id(device_id: str) -> str:
+    """The id, where it is 1 to 64 letters, digits, `_`, `:` or `-`; raises Invalid otherwise."""
+    if not _DEVICE_ID.fullmatch(device_id):
+        raise Invalid(
+            "invalid_value",
+            field="id",
+            value=device_id[:80],
+            reason_zh="设备编号应为 1 至 64 位字母、数字、_、: 或 -，以字母或数字开头",
+            reason_en="a device id is 1 to 64 letters, digits, _, : or -, beginning with a letter or digit",
+        )
+    return device_id
+
+
+def place_of(lon: object, lat: object) -> tuple[float | None, float | None, bool]:
+    """Longitude, latitude, and whether they are a place. A broken coordinate is kept as far as it is a number."""
+    numbers = [_number(lon), _number(lat)]
+    ok = (
+        numbers[0] is not None
+        and numbers[1] is not None
+        and abs(numbers[0]) <= 180
+        and abs(numbers[1]) <= 90
+        and (numbers[0], numbers[1]) != (0.0, 0.0)  # what a receiver without a fix reports
+    )
+    return numbers[0], numbers[1], ok
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if isfinite(number) else None
+
+
+@cache
+def device_classes() -> Mapping[str, DeviceClass]:
+    """All classes by code; raises ValueError where the data file contradicts itself."""
+    text = files("chengnao.sensing.devices").joinpath("classes.yaml").read_text("utf-8")
+    return {entry["code"]: _device_class(entry) for entry in yaml.safe_load(text)}
+
+
+def device_class(code: str) -> DeviceClass:
+    """The class with the code; raises Invalid naming the known ones."""
+    found = device_classes().get(code)
+    if found is None:
+        known = "、".join(device_classes())
+        raise Invalid(
+            "invalid_value",
+            field="class_code",
+            value=code,
+            reason_zh=f"没有这种设备类型，可用的有：{known}",
+            reason_en=f"there is no such class; known: {', '.join(device_classes())}",
+        )
+    return found
+
+
+def _device_class(entry: Mapping[str, Any]) -> DeviceClass:
+    metrics = {}
+    for code, each in entry["metrics"].items():
+        low, high = each["range"]
+        if not re.fullmatch(METRIC_SHAPE, code) or low >= high:
+            raise ValueError(f"device class {entry['code']}: metric {code} is malformed")
+        stuck = each["stuck_seconds"]
+        metrics[code] = Metric(
+            code, each["zh"], each["en"], each["unit"], float(low), float(high), None if stuck is None else float(stuck)
+        )
+    factors = entry.get("hj212", {})
+    unknown = set(factors.values()) - metrics.keys()
+    if unknown:
+        raise ValueError(f"device class {entry['code']}: HJ 212 factors lead to unknown metrics {sorted(unknown)}")
+    return DeviceClass(
+        entry["code"], entry["name"]["zh"], entry["name"]["en"], entry["interval_seconds"], metrics, factors
+    )

@@ -1,0 +1,28 @@
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index, func
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chengnao.kernel.database import Base, Owned
+
+
+class DeviceRow(Base, Owned):
+    __tablename__ = "devices"
+    __table_args__ = (Index("ix_devices_place", "lon", "lat"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    class_code: Mapped[str] = mapped_column(index=True)
+    protocol: Mapped[str]
+    address: Mapped[str | None] = mapped_column(unique=True)
+    lon: Mapped[float | None]
+    lat: Mapped[float | None]
+    place_ok: Mapped[bool]
+    interval_seconds: Mapped[int]
+    faults: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list)
+    # Real time of the database server: gateways ask for what has changed since they last asked.
+    updated_at: Mapped[datetime] = mapped_column(
+        index=True, server_default=func.clock_timestamp(), onupdate=func.clock_timestamp()
+    )
