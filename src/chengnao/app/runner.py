@@ -1,6 +1,7 @@
 """Keeps one process running."""
 
 import asyncio
+import logging
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,8 @@ from chengnao.app.logs import RotatingLog
 from chengnao.app.spec import Check, Spec
 from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.status import ProcessStatus
+
+log = logging.getLogger(__name__)
 
 PATIENCE_READY = 30.0
 PATIENCE_STARTING = 60.0
@@ -88,7 +91,9 @@ class Runner:
             failures += 1
             if not self._ever_ready and failures >= FAILURES_BEFORE_GIVING_UP:
                 self.gave_up.set()
-            await asyncio.sleep(backoff.pause(time.monotonic() - began))
+            pause = backoff.pause(time.monotonic() - began)
+            log.warning("%s: %s; starting again in %.1f s", self.spec.name, reason, pause)
+            await asyncio.sleep(pause)
 
     async def _live(self) -> str:
         """One life of the process; returns why it is over."""

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import resource
 import signal
 import sys
 import time
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 START_SECONDS = 180.0
 OWN_ENGINES = ("postgres", "nats")
+OPEN_FILES = 65_536
 
 
 class AlreadyRunning(ChengnaoError):
@@ -59,6 +61,7 @@ class Supervisor:
 
     async def run(self) -> None:
         """Bring the platform up and keep it up until SIGTERM or SIGINT; raises StartFailed where that fails."""
+        raise_file_limit()
         prepare_home(self.home)
         with lock(self.home):
             await end_leftovers(self.home)
@@ -185,6 +188,13 @@ class Supervisor:
             write_status(self.home, self._status)
 
 
+def raise_file_limit() -> None:
+    """Allow the children as many open files as the system lets us: the readings store wants many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < OPEN_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, hard) if hard >= 0 else OPEN_FILES, hard))
+
+
 def prepare_home(home: Path) -> None:
     """Make the data folder: others may pass through it (PostgreSQL's own account must) but not look around."""
     home.mkdir(parents=True, exist_ok=True)
@@ -194,10 +204,14 @@ def prepare_home(home: Path) -> None:
         (home / name).mkdir(exist_ok=True, mode=0o700)
 
 
+def lock_path(home: Path) -> Path:
+    """The file whose lock says that a supervisor holds the data folder; it names that supervisor's number."""
+    return home / "run" / "lock"
+
+
 def lock(home: Path) -> TextIO:
     """Hold the data folder until the returned file is closed; raises AlreadyRunning where another holds it."""
-    path = home / "run" / "lock"
-    file = path.open("a+")
+    file = lock_path(home).open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -243,8 +257,7 @@ def main() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         asyncio.run(Supervisor(load_settings()).run())
-    except ChengnaoError as error:
-        print(error, file=sys.stderr)
+    except ChengnaoError:
         sys.exit(2)
 
 

