@@ -117,8 +117,8 @@ def _serve_console(app: FastAPI, static: Path) -> None:
         index = static / "index.html"
         if not index.is_file():
             return HTMLResponse(_NOT_BUILT, status_code=503)
-        file = (static / path).resolve()
-        if path and file.is_file() and file.is_relative_to(static.resolve()):
+        file = static / path
+        if path and ".." not in path and file.is_file():
             # Vite names assets by their content, so those never change.
             age = "max-age=31536000, immutable" if path.startswith("assets/") else "no-cache"
             return FileResponse(file, headers={"Cache-Control": age})

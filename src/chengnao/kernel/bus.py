@@ -71,6 +71,7 @@ class Bus:
                 ping_interval=5,
                 max_outstanding_pings=2,
                 pending_size=64 * 2**20,
+                drain_timeout=5,
                 error_cb=_log_error,
                 **options,
             )
@@ -151,19 +152,25 @@ class Bus:
         """Give each envelope to `handle`, at least once, forever; one that fails is tried again, later and later."""
         config = ConsumerConfig(durable_name=durable, deliver_policy=DeliverPolicy.ALL, ack_wait=60)
         subscription: JetStreamContext.PullSubscription | None = None
-        while True:
-            try:
-                if subscription is None:
-                    subscription = await self.jetstream.pull_subscribe("events.>", durable, EVENTS, config=config)
-                messages = await subscription.fetch(50, timeout=5)
-            except TimeoutError:
-                continue
-            except (NatsError, OSError) as error:
-                log.warning("events for %s cannot be read: %s", durable, _reason(error))
-                await asyncio.sleep(1)
-                continue
-            for message in messages:
-                await self._handle(message, handle)
+        try:
+            while True:
+                try:
+                    if subscription is None:
+                        subscription = await self.jetstream.pull_subscribe("events.>", durable, EVENTS, config=config)
+                    messages = await subscription.fetch(50, timeout=5)
+                except TimeoutError:
+                    continue
+                except (NatsError, OSError) as error:
+                    log.warning("events for %s cannot be read: %s", durable, _reason(error))
+                    await asyncio.sleep(1)
+                    continue
+                for message in messages:
+                    await self._handle(message, handle)
+        finally:
+            # Else the server would give the next events to a reader that is gone, and wait a minute for its acks.
+            if subscription is not None:
+                with suppress(NatsError, OSError):
+                    await subscription.unsubscribe()
 
     async def _handle(self, message: Msg, handle: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         try:
