@@ -103,12 +103,11 @@ def storm_intensity(seed: int, hours: float) -> float:
     return total
 
 
-def rain_last_hour(seed: int, station: RainStation, moment: datetime) -> float:
-    """Millimetres that fell at the station in the hour before `moment`."""
-    end = _hours(moment) - station.delay
-    steps = 12
-    mean = sum(storm_intensity(seed, end - (step + 0.5) / steps) for step in range(steps)) / steps
-    return station.share * mean
+def rain(seed: int, station: RainStation, moment: datetime, during: timedelta) -> float:
+    """Millimetres that fell at the station in the time before `moment`."""
+    end, hours, steps = _hours(moment) - station.delay, during.total_seconds() / 3600, 12
+    mean = sum(storm_intensity(seed, end - hours * (step + 0.5) / steps) for step in range(steps)) / steps
+    return station.share * mean * hours
 
 
 def wave_factor(seed: int, river: str, hours: float) -> float:

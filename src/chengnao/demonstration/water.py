@@ -49,6 +49,8 @@ class Burst:
     coefficient: float
     starts_at: datetime
     ends_at: datetime | None = None
+    seen_by: tuple[str, ...] = ()
+    """The stations whose pressure falls beyond a threshold by it."""
 
 
 @dataclass(frozen=True)
@@ -252,9 +254,9 @@ class Waterworks:
             burst = Burst(burst_id, site.node, site.coefficient, now)
             seen = stations_beyond(solve_day(self.day.date, self.day.tanks, [*self.bursts, burst]), now)
             before = stations_beyond(self.day, now)
-            fresh = [level for device, level in seen.items() if device not in before]
-            if 1 <= sum(level <= Level.YELLOW for level in fresh) <= 3 and len(fresh) <= 6:
-                return burst
+            fresh = {device: level for device, level in seen.items() if device not in before}
+            if 1 <= sum(level <= Level.YELLOW for level in fresh.values()) <= 3 and len(fresh) <= 6:
+                return replace(burst, seen_by=tuple(fresh))
         return None
 
     def leaking(self) -> list[Burst]:

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chengnao.demonstration import rivers
-from chengnao.demonstration.rivers import Muskingum, Reach, Rivers, load_stations, rain_last_hour, stage
+from chengnao.demonstration.rivers import Muskingum, Reach, Rivers, load_stations, rain, stage
 
 START = datetime(2026, 11, 25, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 @pytest.mark.parametrize("travel_hours", [0.2, 1.0, 2.5, 4.0, 11.0])
@@ -102,8 +103,8 @@ def test_rain_reaches_stations_one_after_another_and_stops() -> None:
     first, *_, last = load_stations().rains
     series = [
         (
-            rain_last_hour(5, first, START + timedelta(minutes=10 * step)),
-            rain_last_hour(5, last, START + timedelta(minutes=10 * step)),
+            rain(5, first, START + timedelta(minutes=10 * step), HOUR),
+            rain(5, last, START + timedelta(minutes=10 * step), HOUR),
         )
         for step in range(6 * 24 * 10)
     ]
