@@ -1,0 +1,1 @@
+"""Incidents: how they are opened, dispatched, handled, verified and closed."""

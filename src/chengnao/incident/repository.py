@@ -1,0 +1,197 @@
+"""SQL over incidents, their tasks and their timelines."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from chengnao.incident.model import Actor, Incident, Source, State, Task, TimelineEntry
+from chengnao.incident.tables import IncidentRow, NumberRow, TaskRow, TimelineRow
+from chengnao.kernel.access.model import Scope
+from chengnao.kernel.paging import Page, PageRequest
+from chengnao.kernel.repository import Repository, contains
+
+FINAL = [state.value for state in State if state.final]
+OPEN_TASKS = [State.DISPATCHED.value, State.ACCEPTED.value]
+
+
+@dataclass(frozen=True)
+class IncidentFilter:
+    """Which incidents a list wants; what is left empty does not matter."""
+
+    states: Sequence[str] = ()
+    category: str | None = None
+    grade: int | None = None
+    division: str | None = None
+    unit: str | None = None
+    overdue: bool | None = None
+    words: str = ""
+    sort: str = "-opened_at"
+
+
+SORTS: dict[str, tuple[Any, ...]] = {
+    "-opened_at": (IncidentRow.opened_at.desc(),),
+    "opened_at": (IncidentRow.opened_at,),
+    "due_at": (IncidentRow.due_at.nulls_last(),),
+    "-due_at": (IncidentRow.due_at.desc().nulls_last(),),
+    "grade": (IncidentRow.grade, IncidentRow.opened_at.desc()),
+    "-grade": (IncidentRow.grade.desc(), IncidentRow.opened_at.desc()),
+}
+
+
+class IncidentRepository(Repository):
+    async def next_number(self, series: str, day: date) -> int:
+        """The next number of the series on that day: no gaps among committed ones, none given twice."""
+        statement = insert(NumberRow).values(series=series, day=day, last=1)
+        statement = statement.on_conflict_do_update(index_elements=["series", "day"], set_={"last": NumberRow.last + 1})
+        return int(await self.session.scalar(statement.returning(NumberRow.last)) or 0)
+
+    async def add(self, incident: Incident, source_key: str | None) -> bool:
+        """False where an incident was already opened for that source."""
+        statement = insert(IncidentRow).values(**_plain(incident), source_key=source_key)
+        statement = statement.on_conflict_do_nothing(index_elements=["source_key"])
+        return (await self.session.scalar(statement.returning(IncidentRow.id))) is not None
+
+    async def by_source(self, source_key: str) -> Incident | None:
+        row = await self.session.scalar(select(IncidentRow).where(IncidentRow.source_key == source_key))
+        return None if row is None else _incident(row)
+
+    async def get(self, scope: Scope, incident_id: str, *, lock: bool = False) -> Incident | None:
+        """The incident; locked until the unit of work ends where it is to be changed."""
+        query = select(IncidentRow).where(IncidentRow.id == incident_id, scope.where(IncidentRow))
+        if lock:
+            query = query.with_for_update().execution_options(populate_existing=True)
+        row = await self.session.scalar(query)
+        return None if row is None else _incident(row)
+
+    async def save(self, incident: Incident) -> None:
+        await self.session.execute(update(IncidentRow).where(IncidentRow.id == incident.id).values(**_plain(incident)))
+
+    async def incidents(
+        self, scope: Scope, wanted: IncidentFilter, now: datetime, request: PageRequest
+    ) -> Page[Incident]:
+        row = IncidentRow
+        query = select(row).where(scope.where(row))
+        if wanted.states:
+            query = query.where(row.state.in_(wanted.states))
+        for column, value in ((row.category, wanted.category), (row.grade, wanted.grade), (row.unit_id, wanted.unit)):
+            if value is not None:
+                query = query.where(column == value)
+        if wanted.division:
+            query = query.where(Scope(wanted.division).division_condition(row.division_code))
+        if wanted.overdue is not None:
+            late = row.due_at.is_not(None) & (row.due_at < now)
+            query = query.where(late if wanted.overdue else ~late)
+        if wanted.words:
+            columns = (row.title, row.number, row.address, row.description)
+            query = query.where(or_(*(contains(column, wanted.words) for column in columns)))
+        page = await self.page(query.order_by(*SORTS[wanted.sort], row.id.desc()), request)
+        return Page([_incident(each) for each in page.items], page.total, page.page, page.size)
+
+    async def to_attach_to(self, category: str, division_code: str, since: datetime) -> Incident | None:
+        """The newest open incident that warnings opened for this category in this division, locked."""
+        query = (
+            select(IncidentRow)
+            .where(
+                IncidentRow.category == category,
+                IncidentRow.division_code == division_code,
+                IncidentRow.opened_at >= since,
+                IncidentRow.source == Source.WARNING.value,
+                IncidentRow.state.not_in(FINAL),
+            )
+            .order_by(IncidentRow.opened_at.desc())
+            .limit(1)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        row = await self.session.scalar(query)
+        return None if row is None else _incident(row)
+
+    async def open_incidents(self) -> list[Incident]:
+        """All incidents of the platform that are not closed, the most urgent first."""
+        query = select(IncidentRow).where(IncidentRow.state.not_in(FINAL)).order_by(IncidentRow.due_at)
+        return [_incident(row) for row in await self.session.scalars(query)]
+
+    # Tasks: one for each dispatch.
+
+    async def add_task(self, task: Task) -> None:
+        await self.session.execute(insert(TaskRow).values(**_plain(task)))
+
+    async def save_task(self, task: Task) -> None:
+        await self.session.execute(update(TaskRow).where(TaskRow.id == task.id).values(**_plain(task)))
+
+    async def tasks_of(self, incident_id: str) -> list[Task]:
+        query = select(TaskRow).where(TaskRow.incident_id == incident_id).order_by(TaskRow.seq)
+        return [_task(row) for row in await self.session.scalars(query.execution_options(populate_existing=True))]
+
+    async def unit_tasks(
+        self, scope: Scope, unit_id: str, open_: bool, request: PageRequest
+    ) -> Page[tuple[Task, Incident]]:
+        """The tasks of a unit with their incidents: open ones by urgency, done ones newest first."""
+        query = select(TaskRow).where(TaskRow.unit_id == unit_id, scope.where(TaskRow))
+        if open_:
+            query = query.where(TaskRow.state.in_(OPEN_TASKS))
+            query = query.order_by(func.coalesce(TaskRow.handle_by, TaskRow.accept_by), TaskRow.id)
+        else:
+            query = query.where(TaskRow.state.not_in(OPEN_TASKS)).order_by(TaskRow.dispatched_at.desc(), TaskRow.id)
+        page = await self.page(query, request)
+        ids = {row.incident_id for row in page.items}
+        rows = await self.session.scalars(select(IncidentRow).where(IncidentRow.id.in_(ids)))
+        incidents = {row.id: _incident(row) for row in rows}
+        pairs = [(_task(row), incidents[row.incident_id]) for row in page.items]
+        return Page(pairs, page.total, page.page, page.size)
+
+    # Timeline.
+
+    async def add_entry(self, entry: TimelineEntry) -> None:
+        await self.session.execute(
+            insert(TimelineRow).values(
+                incident_id=entry.incident_id,
+                seq=entry.seq,
+                at=entry.at,
+                actor_kind=entry.actor.kind,
+                actor_id=entry.actor.id,
+                actor_name=entry.actor.name,
+                action=entry.action,
+                from_state=entry.from_state and entry.from_state.value,
+                to_state=entry.to_state.value,
+                reason=entry.reason,
+                data=dict(entry.data),
+            )
+        )
+
+    async def timeline_of(self, incident_id: str) -> list[TimelineEntry]:
+        query = select(TimelineRow).where(TimelineRow.incident_id == incident_id).order_by(TimelineRow.seq)
+        return [
+            TimelineEntry(
+                incident_id=row.incident_id,
+                seq=row.seq,
+                at=row.at,
+                actor=Actor(row.actor_kind, row.actor_id, row.actor_name),
+                action=row.action,
+                from_state=State(row.from_state) if row.from_state else None,
+                to_state=State(row.to_state),
+                reason=row.reason,
+                data=row.data,
+            )
+            for row in await self.session.scalars(query)
+        ]
+
+
+def _plain(value: Incident | Task) -> dict[str, Any]:
+    """Column values: enumerations as their text."""
+    values = asdict(value)
+    return {key: each.value if isinstance(each, State | Source) else each for key, each in values.items()}
+
+
+def _incident(row: IncidentRow) -> Incident:
+    values = {each.name: getattr(row, each.name) for each in fields(Incident)}
+    return Incident(**values | {"state": State(row.state), "source": Source(row.source)})
+
+
+def _task(row: TaskRow) -> Task:
+    values = {each.name: getattr(row, each.name) for each in fields(Task)}
+    return Task(**values | {"state": State(row.state)})

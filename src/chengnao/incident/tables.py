@@ -1,0 +1,138 @@
+"""Tables of incidents. Private to this module's repositories."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chengnao.kernel.database import Base, Owned
+
+
+class IncidentRow(Owned, Base):
+    __tablename__ = "incidents"
+    __table_args__ = (
+        Index("incidents_by_state_and_due", "state", "due_at"),
+        Index("incidents_by_time", "opened_at"),
+        Index("incidents_to_attach_to", "category", "division_code", "opened_at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(unique=True)
+    source_key: Mapped[str | None] = mapped_column(unique=True)
+    title: Mapped[str]
+    description: Mapped[str]
+    category: Mapped[str]
+    grade: Mapped[int]
+    state: Mapped[str]
+    source: Mapped[str]
+    lon: Mapped[float | None]
+    lat: Mapped[float | None]
+    address: Mapped[str]
+    opened_at: Mapped[datetime]
+    entered_at: Mapped[datetime]
+    due_at: Mapped[datetime | None]
+    accept_by: Mapped[datetime | None]
+    handle_by: Mapped[datetime | None]
+    verify_by: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    assignee_id: Mapped[str | None]
+    assignee_name: Mapped[str | None]
+    entry: Mapped[int]
+    escalation: Mapped[int]
+    version: Mapped[int]
+
+
+class TaskRow(Base):
+    __tablename__ = "incident_tasks"
+    __table_args__ = (
+        UniqueConstraint("incident_id", "seq"),
+        Index("incident_tasks_by_unit_and_state", "unit_id", "state"),
+        Index("incident_tasks_by_time", "dispatched_at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"))
+    seq: Mapped[int]
+    state: Mapped[str]
+    division_code: Mapped[str] = mapped_column(index=True)
+    unit_id: Mapped[str]
+    dispatched_at: Mapped[datetime]
+    accept_by: Mapped[datetime]
+    assignee_id: Mapped[str | None]
+    assignee_name: Mapped[str | None]
+    accepted_at: Mapped[datetime | None]
+    handle_by: Mapped[datetime | None]
+    handled_at: Mapped[datetime | None]
+    returned_at: Mapped[datetime | None]
+    return_reason: Mapped[str | None]
+    result: Mapped[str | None]
+    reworked: Mapped[int]
+
+
+class TimelineRow(Base):
+    """Who did what, when and why. Rows are added, never changed."""
+
+    __tablename__ = "incident_timeline"
+
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    actor_kind: Mapped[str]
+    actor_id: Mapped[str]
+    actor_name: Mapped[str]
+    action: Mapped[str]
+    from_state: Mapped[str | None]
+    to_state: Mapped[str]
+    reason: Mapped[str]
+    data: Mapped[dict[str, Any]]
+
+
+class NumberRow(Base):
+    """The last number given on a day, by series."""
+
+    __tablename__ = "incident_numbers"
+
+    series: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    last: Mapped[int]
+
+
+class ReportRow(Owned, Base):
+    __tablename__ = "incident_reports"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tracking_number: Mapped[str] = mapped_column(unique=True)
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), index=True)
+    content: Mapped[str]
+    category: Mapped[str]
+    lon: Mapped[float | None]
+    lat: Mapped[float | None]
+    address: Mapped[str]
+    reporter_name: Mapped[str | None]
+    reporter_phone: Mapped[str | None]
+    received_at: Mapped[datetime]
+
+
+class PhotoRow(Base):
+    """A photo; its bytes lie in a file named by their digest."""
+
+    __tablename__ = "incident_photos"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str]
+    media_type: Mapped[str]
+    size: Mapped[int]
+    incident_id: Mapped[str | None] = mapped_column(ForeignKey("incidents.id"), index=True)
+    uploaded_by: Mapped[str]
+    at: Mapped[datetime]
+
+
+class ResponsibilityRow(Base):
+    """Which unit answers for a category in a division, and in those below it that say nothing themselves."""
+
+    __tablename__ = "responsibilities"
+
+    division_code: Mapped[str] = mapped_column(primary_key=True)
+    category: Mapped[str] = mapped_column(primary_key=True)
+    unit_id: Mapped[str]
