@@ -1,5 +1,6 @@
 """What the repositories of all modules share."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Select, func, select
@@ -27,3 +28,9 @@ def contains(column: Any, words: str) -> Any:
     """A condition: the column contains the words as they stand, ignoring case."""
     escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return column.ilike(f"%{escaped}%", escape="\\")
+
+
+def batched(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The rows in parts of `size`, since one statement takes at most 65,535 parameters."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

@@ -11,19 +11,21 @@ from chengnao.kernel.access.model import Scope
 from chengnao.kernel.organisation.model import Division, Duty, Unit
 from chengnao.kernel.organisation.tables import DivisionRow, DutyRow, UnitRow
 from chengnao.kernel.paging import Page, PageRequest
-from chengnao.kernel.repository import Repository, contains
+from chengnao.kernel.repository import Repository, batched, contains
 from chengnao.kernel.vocabulary import Tier
 
 
 class OrganisationRepository(Repository):
     async def put_divisions(self, divisions: Iterable[Division]) -> None:
         """Insert the divisions, or bring those with the same code and start to the new state."""
-        for division in divisions:
-            values = asdict(division) | {"tier": str(division.tier), "successor_codes": [*division.successor_codes]}
-            statement = insert(DivisionRow).values(**values)
-            await self.session.execute(
-                statement.on_conflict_do_update(index_elements=["code", "valid_from"], set_=values)
-            )
+        statement = insert(DivisionRow)
+        keys = ("code", "valid_from")
+        changed = {column.name: column for column in statement.excluded if column.name not in keys}
+        rows = [
+            asdict(each) | {"tier": str(each.tier), "successor_codes": [*each.successor_codes]} for each in divisions
+        ]
+        for batch in batched(rows, 500):
+            await self.session.execute(statement.values(batch).on_conflict_do_update(index_elements=keys, set_=changed))
 
     async def divisions(
         self, day: date, request: PageRequest, *, parent: str | None = None, tier: str | None = None, words: str = ""
