@@ -1,0 +1,58 @@
+"""The process that owns the readings' files."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from chengnao.kernel.health import Heartbeat
+from chengnao.kernel.settings import Settings, load_secrets
+from chengnao.sensing.store.engine import Engine
+from chengnao.sensing.store.http import StoreApplication
+
+_MEMORY = 1024 * 2**20
+_SECONDS_TO_FINISH = 8
+
+
+async def run(settings: Settings) -> None:
+    """Serve ClickHouse's HTTP interface on loopback until cancelled; then finish what is under way."""
+    secrets = load_secrets(settings.home)
+    engine = Engine(settings.home / "store", _MEMORY)
+    async with Heartbeat(settings.home, "store") as heartbeat:
+        await asyncio.to_thread(engine.open)
+        application = StoreApplication(engine, secrets.store_user, secrets.store_password, engine.folder)
+        server = _Server(
+            uvicorn.Config(
+                application,
+                host="127.0.0.1",
+                port=settings.port("store"),
+                lifespan="off",
+                access_log=False,
+                server_header=False,
+                log_level="warning",
+                timeout_keep_alive=120,
+                timeout_graceful_shutdown=_SECONDS_TO_FINISH,
+            )
+        )
+        serving = asyncio.ensure_future(server.serve())
+        try:
+            while not server.started and not serving.done():
+                await asyncio.sleep(0.02)
+            heartbeat.ready = server.started
+            heartbeat.detail = f"ClickHouse {engine.version}"
+            await asyncio.shield(serving)
+        finally:
+            heartbeat.ready = False
+            server.should_exit = True
+            await serving
+            await asyncio.to_thread(application.close)
+            engine.close()
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to whoever runs the process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
