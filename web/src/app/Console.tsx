@@ -1,0 +1,38 @@
+import { Spin } from 'antd';
+import { lazy, Suspense } from 'react';
+import { Navigate, Route, Routes } from 'react-router';
+import { ActionsProvider } from '../ui/actions';
+import { useSession } from './session';
+import { Shell } from './Shell';
+
+const Situation = lazy(() => import('../pages/situation/SituationPage'));
+const Incidents = lazy(() => import('../pages/incidents/IncidentsPage'));
+const IncidentPage = lazy(() => import('../pages/incident/IncidentPage'));
+const Tasks = lazy(() => import('../pages/tasks/TasksPage'));
+const EvaluationPage = lazy(() => import('../pages/evaluation/EvaluationPage'));
+const Devices = lazy(() => import('../pages/devices/DevicesPage'));
+const Admin = lazy(() => import('../pages/admin/AdminPage'));
+
+export function Console() {
+  const { has } = useSession();
+  // Who only handles tasks starts with them.
+  const home = has('duty_officer', 'dispatcher', 'verifier', 'steward', 'operator', 'auditor') ? '/situation' : '/tasks';
+  return (
+    <ActionsProvider>
+      <Shell>
+        <Suspense fallback={<Spin className="page-wait" size="large" />}>
+          <Routes>
+            <Route path="/situation" element={<Situation />} />
+            <Route path="/incidents" element={<Incidents />} />
+            <Route path="/incidents/:id" element={<IncidentPage />} />
+            <Route path="/tasks" element={<Tasks />} />
+            <Route path="/evaluation" element={<EvaluationPage />} />
+            <Route path="/devices" element={<Devices />} />
+            <Route path="/admin" element={<Admin />} />
+            <Route path="*" element={<Navigate to={home} replace />} />
+          </Routes>
+        </Suspense>
+      </Shell>
+    </ActionsProvider>
+  );
+}

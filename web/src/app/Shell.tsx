@@ -1,0 +1,115 @@
+import {
+  AlertOutlined,
+  BarChartOutlined,
+  CheckSquareOutlined,
+  GlobalOutlined,
+  HddOutlined,
+  LogoutOutlined,
+  MoonOutlined,
+  RadarChartOutlined,
+  SettingOutlined,
+  SunOutlined,
+  UserOutlined,
+} from '@ant-design/icons';
+import { Button, Dropdown, Tooltip } from 'antd';
+import type { ReactNode } from 'react';
+import { NavLink } from 'react-router';
+import { useTexts, type MessageKey } from '../i18n';
+import { useNow } from '../lib/clock';
+import { cityTime } from '../lib/time';
+import { Mark } from '../ui/Mark';
+import { useLive } from './live';
+import { useSession } from './session';
+import { useShade } from './theme';
+
+const pages: { path: string; key: MessageKey; icon: ReactNode; testId: string }[] = [
+  { path: '/situation', key: 'nav.situation', icon: <RadarChartOutlined />, testId: 'nav-situation' },
+  { path: '/incidents', key: 'nav.incidents', icon: <AlertOutlined />, testId: 'nav-incidents' },
+  { path: '/tasks', key: 'nav.tasks', icon: <CheckSquareOutlined />, testId: 'nav-tasks' },
+  { path: '/evaluation', key: 'nav.evaluation', icon: <BarChartOutlined />, testId: 'nav-evaluation' },
+  { path: '/devices', key: 'nav.devices', icon: <HddOutlined />, testId: 'nav-devices' },
+];
+
+function Clock() {
+  const { t } = useTexts();
+  const { me } = useSession();
+  const now = useNow();
+  const time = cityTime(now);
+  return (
+    <div className="clock" title={t('clock.title')}>
+      {me.demo && <span className="demo-badge">{t('demo.badge')}</span>}
+      <time dateTime={time.toISOString()}>
+        <span className="clock-date">{time.format('YYYY-MM-DD')}</span> {time.format('HH:mm:ss')}
+      </time>
+      {me.clock.speed !== 1 && <span className="clock-speed" title={t('clock.speed')}>×{me.clock.speed}</span>}
+    </div>
+  );
+}
+
+function LiveDot() {
+  const { t } = useTexts();
+  const { state } = useLive();
+  const text = t(`live.${state}`);
+  return (
+    <Tooltip title={t(`live.${state}.hint`)}>
+      <span className={`live live-${state}`} role="status">
+        <i aria-hidden /> <span className="live-word">{text}</span>
+      </span>
+    </Tooltip>
+  );
+}
+
+export function Shell({ children }: { children: ReactNode }) {
+  const { t, lang, setLang } = useTexts();
+  const { me, has, signOut } = useSession();
+  const { shade, setShade } = useShade();
+  const links = has('operator', 'auditor', 'steward')
+    ? [...pages, { path: '/admin', key: 'nav.admin' as const, icon: <SettingOutlined />, testId: 'nav-admin' }]
+    : pages;
+  const otherShade = shade === 'dark' ? 'light' : 'dark';
+
+  return (
+    <div className="shell">
+      <header className="topbar">
+        <div className="brand">
+          <Mark size={24} />
+          <b>{t('app.name')}</b>
+          <span className="brand-sub">{t('app.subtitle')}</span>
+        </div>
+        <Clock />
+        <div className="topbar-end">
+          <LiveDot />
+          <Button type="text" icon={<GlobalOutlined />} data-testid="lang-switch" aria-label={t('lang.switch')} onClick={() => setLang(lang === 'zh' ? 'en' : 'zh')}>
+            <span className="wide-only">{t('lang.other')}</span>
+          </Button>
+          <Tooltip title={t(`shade.${otherShade}`)}>
+            <Button type="text" icon={shade === 'dark' ? <SunOutlined /> : <MoonOutlined />} aria-label={t(`shade.${otherShade}`)} onClick={() => setShade(otherShade)} />
+          </Tooltip>
+          <Dropdown
+            trigger={['click']}
+            menu={{
+              items: [
+                { key: 'who', disabled: true, label: [me.division?.name, me.unit?.name].filter(Boolean).join(' · ') || me.username },
+                { type: 'divider' },
+                { key: 'out', icon: <LogoutOutlined />, label: t('session.signout'), onClick: () => void signOut() },
+              ],
+            }}
+          >
+            <Button type="text" icon={<UserOutlined />} aria-label={t('session.menu')} data-testid="user-menu">
+              <span className="wide-only">{me.display_name}</span>
+            </Button>
+          </Dropdown>
+        </div>
+      </header>
+      <nav className="rail" aria-label={t('nav.label')}>
+        {links.map((page) => (
+          <NavLink key={page.path} to={page.path} data-testid={page.testId} className={({ isActive }) => (isActive ? 'rail-link active' : 'rail-link')}>
+            {page.icon}
+            <span>{t(page.key)}</span>
+          </NavLink>
+        ))}
+      </nav>
+      <main className="content">{children}</main>
+    </div>
+  );
+}

@@ -1,0 +1,158 @@
+import { useEffect, useRef, useState, type RefObject } from 'react';
+import { useGet } from '../api/hooks';
+import { useShade, type Shade } from '../app/theme';
+import { useTexts } from '../i18n';
+import { addShapes, cityBounds, fonts, maplibregl, palettes } from './setup';
+
+type Properties = Record<string, unknown>;
+export interface Outline {
+  type: 'FeatureCollection';
+  features: { type: 'Feature'; geometry: { type: string; coordinates: unknown }; properties: Properties }[];
+  rivers?: Outline;
+}
+
+type Ring = [number, number][];
+
+/** The middle of a district's largest part, where its name stands. */
+function labelPoint(geometry: { type: string; coordinates: unknown }): [number, number] {
+  const parts = (geometry.type === 'Polygon' ? [geometry.coordinates] : geometry.coordinates) as Ring[][];
+  let best: { area: number; point: [number, number] } = { area: -1, point: [0, 0] };
+  for (const [ring] of parts) {
+    if (!ring) continue;
+    let twice = 0;
+    let x = 0;
+    let y = 0;
+    ring.forEach(([ax, ay], index) => {
+      const [bx, by] = ring[(index + 1) % ring.length] ?? [ax, ay];
+      const cross = ax * by - bx * ay;
+      twice += cross;
+      x += (ax + bx) * cross;
+      y += (ay + by) * cross;
+    });
+    const area = Math.abs(twice);
+    if (area > best.area && twice !== 0) best = { area, point: [x / (3 * twice), y / (3 * twice)] };
+  }
+  return best.point;
+}
+
+const empty: Outline = { type: 'FeatureCollection', features: [] };
+
+function labels(outline: Outline): Outline {
+  return {
+    type: 'FeatureCollection',
+    features: outline.features.map((feature) => {
+      const { label_lon: lon, label_lat: lat } = feature.properties;
+      const point = typeof lon === 'number' && typeof lat === 'number' ? [lon, lat] : labelPoint(feature.geometry);
+      return { type: 'Feature', geometry: { type: 'Point', coordinates: point }, properties: feature.properties };
+    }),
+  };
+}
+
+const source = (data: Outline) => ({ type: 'geojson' as const, data: data as unknown as GeoJSON.GeoJSON });
+
+function addGround(map: maplibregl.Map, outline: Outline, shade: Shade): void {
+  const colours = palettes[shade];
+  map.addSource('districts', { ...source(outline), promoteId: 'code' });
+  map.addSource('district-names', source(labels(outline)));
+  map.addSource('rivers', source(outline.rivers ?? empty));
+  map.addLayer({ id: 'land', type: 'fill', source: 'districts', paint: { 'fill-color': colours.land } });
+  map.addLayer({
+    id: 'district-level',
+    type: 'fill',
+    source: 'districts',
+    paint: { 'fill-color': ['coalesce', ['feature-state', 'colour'], 'rgba(0,0,0,0)'], 'fill-opacity': 0.16 },
+  });
+  map.addLayer({
+    id: 'rivers',
+    type: 'line',
+    source: 'rivers',
+    layout: { 'line-cap': 'round', 'line-join': 'round' },
+    paint: { 'line-color': colours.river, 'line-width': ['interpolate', ['linear'], ['zoom'], 6, 1, 11, 4] },
+  });
+  map.addLayer({ id: 'borders', type: 'line', source: 'districts', paint: { 'line-color': colours.border, 'line-width': 1 } });
+  map.addLayer({
+    id: 'district-names',
+    type: 'symbol',
+    source: 'district-names',
+    layout: {
+      'text-field': ['get', 'name'],
+      'text-font': fonts,
+      'text-size': ['interpolate', ['linear'], ['zoom'], 6, 11, 10, 14],
+      'text-padding': 4,
+    },
+    paint: { 'text-color': colours.label, 'text-halo-color': colours.halo, 'text-halo-width': 1.2 },
+  });
+}
+
+function recolour(map: maplibregl.Map, shade: Shade): void {
+  const colours = palettes[shade];
+  map.setPaintProperty('ground', 'background-color', colours.ground);
+  map.setPaintProperty('land', 'fill-color', colours.land);
+  map.setPaintProperty('rivers', 'line-color', colours.river);
+  map.setPaintProperty('borders', 'line-color', colours.border);
+  map.setPaintProperty('district-names', 'text-color', colours.label);
+  map.setPaintProperty('district-names', 'text-halo-color', colours.halo);
+  addShapes(map, shade);
+}
+
+interface Options {
+  center?: [number, number];
+  zoom?: number;
+  plain?: boolean;
+}
+
+/** A map of the city's districts, drawn from the platform alone. `map` is null until the ground is laid. */
+export function useMap({ center, zoom, plain = false }: Options = {}): {
+  container: RefObject<HTMLDivElement | null>;
+  map: maplibregl.Map | null;
+} {
+  const { t } = useTexts();
+  const { shade } = useShade();
+  const container = useRef<HTMLDivElement>(null);
+  const outline = useGet<Outline>('/divisions/outline', {}, { staleTime: Infinity });
+  const [map, setMap] = useState<maplibregl.Map | null>(null);
+  const first = useRef({ center, zoom, shade, plain, note: t('map.review') });
+
+  useEffect(() => {
+    if (!container.current || !outline.data) return;
+    const { center: at, zoom: depth, shade: started, plain: bare, note } = first.current;
+    window.__mapIdle = false;
+    const created = new maplibregl.Map({
+      container: container.current,
+      style: {
+        version: 8,
+        // No glyphs on purpose: labels then come from the system's own fonts.
+        sources: {},
+        layers: [{ id: 'ground', type: 'background', paint: { 'background-color': palettes[started].ground } }],
+      },
+      ...(at ? { center: at, zoom: depth ?? 11 } : { bounds: cityBounds, fitBoundsOptions: { padding: 24 } }),
+      minZoom: 5,
+      maxZoom: 17,
+      attributionControl: false,
+      dragRotate: false,
+      pitchWithRotate: false,
+    });
+    created.touchZoomRotate.disableRotation();
+    created.addControl(new maplibregl.AttributionControl({ compact: false, customAttribution: note }), 'bottom-right');
+    if (!bare) created.addControl(new maplibregl.NavigationControl({ showCompass: false }), 'bottom-right');
+    const ground = outline.data;
+    created.on('load', () => {
+      addGround(created, ground, started);
+      addShapes(created, started);
+      setMap(created);
+    });
+    created.on('idle', () => {
+      window.__mapIdle = true;
+    });
+    return () => {
+      setMap(null);
+      created.remove();
+    };
+  }, [outline.data]);
+
+  useEffect(() => {
+    if (map) recolour(map, shade);
+  }, [map, shade]);
+
+  return { container, map };
+}

@@ -1,0 +1,104 @@
+import { Select, Table, type TableColumnsType } from 'antd';
+import { useGet } from '../../api/hooks';
+import type { Device, DeviceClass, Paged } from '../../api/types';
+import { useTexts } from '../../i18n';
+import { drawable } from '../../lib/place';
+import { showTime } from '../../lib/time';
+import { useView } from '../../lib/view';
+import { SearchBox } from '../../ui/SearchBox';
+import { DivisionSelect } from '../../ui/selects';
+import { Failed, Nothing } from '../../ui/states';
+import { DeviceStatus } from './DeviceStatus';
+
+export function DeviceTable() {
+  const { t, word } = useTexts();
+  const view = useView();
+  const page = view.number('page', 1);
+  const size = view.number('size', 20);
+  const filter = { q: view.get('q'), class_code: view.get('class_code'), status: view.get('status'), division: view.get('division') };
+  const answer = useGet<Paged<Device>>('/devices', { ...filter, page, size }, { keep: true });
+  const classes = useGet<DeviceClass[] | Paged<DeviceClass>>('/device-classes', {}, { staleTime: Infinity });
+  const classList = Array.isArray(classes.data) ? classes.data : (classes.data?.items ?? []);
+  const change = (patch: Record<string, string | undefined>) => view.set({ ...patch, page: null });
+  const columns: TableColumnsType<Device> = [
+    {
+      title: t('field.device'),
+      key: 'name',
+      ellipsis: true,
+      render: (_, device) => (
+        <div className="cell-two">
+          <a role="button" tabIndex={0}>{device.name}</a>
+          <small className="num">{device.id}</small>
+        </div>
+      ),
+    },
+    { title: t('field.status'), key: 'status', width: 110, render: (_, device) => <DeviceStatus status={device.status} /> },
+    { title: t('field.class'), key: 'class', width: 130, ellipsis: true, render: (_, device) => device.class_name },
+    { title: t('field.division'), key: 'division', width: 110, ellipsis: true, render: (_, device) => device.division_name ?? '—' },
+    { title: t('field.unit'), key: 'unit', width: 170, ellipsis: true, render: (_, device) => device.unit_name ?? '—' },
+    { title: t('field.protocol'), key: 'protocol', width: 90, render: (_, device) => <code>{device.protocol}</code> },
+    { title: t('device.faults'), key: 'faults', width: 150, render: (_, device) => <Faults device={device} /> },
+    { title: t('field.place'), key: 'place', width: 96, render: (_, device) => (device.place_ok && drawable(device.lon, device.lat) ? <span className="muted">{t('place.ok')}</span> : <span className="bad-place">{t('place.bad')}</span>) },
+    { title: t('device.last_seen'), key: 'seen', width: 112, render: (_, device) => <span className="num">{showTime(device.last_seen)}</span> },
+  ];
+  return (
+    <>
+      <div className="filters">
+        <SearchBox value={filter.q} onSearch={(q) => change({ q })} placeholder={t('devices.search')} />
+        <Select
+          allowClear
+          value={filter.status || undefined}
+          onChange={(status?: string) => change({ status })}
+          placeholder={t('field.status')}
+          aria-label={t('field.status')}
+          popupMatchSelectWidth={false}
+          options={['online', 'offline', 'faulty'].map((status) => ({ value: status, label: word('status', status) }))}
+        />
+        <Select
+          allowClear
+          value={filter.class_code || undefined}
+          onChange={(code?: string) => change({ class_code: code })}
+          placeholder={t('field.class')}
+          aria-label={t('field.class')}
+          popupMatchSelectWidth={false}
+          options={classList.map(({ code, name }) => ({ value: code, label: name }))}
+        />
+        <DivisionSelect value={filter.division || (undefined as never)} onChange={(division) => change({ division })} />
+      </div>
+      {answer.error && !answer.data ? (
+        <Failed error={answer.error} retry={() => void answer.refetch()} />
+      ) : (
+        <Table<Device>
+          rowKey="id"
+          size="middle"
+          columns={columns}
+          dataSource={answer.data?.items ?? []}
+          loading={answer.isPending || answer.isPlaceholderData}
+          locale={{ emptyText: answer.isPending ? ' ' : <Nothing text={t('devices.none')} /> }}
+          scroll={{ x: 1100 }}
+          rowClassName="clickable"
+          onRow={(device) => ({ onClick: () => view.set({ device: device.id }), 'data-testid': 'device-row' }) as object}
+          pagination={{
+            current: page,
+            pageSize: size,
+            total: answer.data?.total ?? 0,
+            showSizeChanger: true,
+            pageSizeOptions: [20, 50, 100],
+            showTotal: (total) => t('paging.total', { total }),
+            onChange: (next, nextSize) => view.set({ page: next, size: nextSize }),
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+function Faults({ device }: { device: Device }) {
+  const { word } = useTexts();
+  if (device.faults.length === 0) return <span className="muted">—</span>;
+  return (
+    <span className="fault">
+      {device.faults.slice(0, 2).map(({ metric, kind }) => `${word('metric', metric)} ${word('fault', kind)}`).join('、')}
+    </span>
+  );
+}

@@ -1,0 +1,34 @@
+import { Tabs } from 'antd';
+import { lazy, Suspense } from 'react';
+import { useTexts } from '../../i18n';
+import { useView } from '../../lib/view';
+import { Page } from '../../ui/Page';
+import { DeviceDrawer } from './DeviceDrawer';
+import { DeviceTable } from './DeviceTable';
+import { QuarantineTable } from './QuarantineTable';
+
+const DeviceMap = lazy(() => import('./DeviceMap'));
+const tabs = ['list', 'map', 'quarantine'] as const;
+
+export default function DevicesPage() {
+  const { t } = useTexts();
+  const view = useView();
+  const tab = tabs.find((each) => each === view.get('tab')) ?? 'list';
+  return (
+    <Page title={t('devices.title')} className="page-table">
+      <Tabs
+        activeKey={tab}
+        onChange={(key) => view.set({ tab: key === 'list' ? null : key, page: null, q: null })}
+        items={tabs.map((key) => ({ key, label: t(`devices.${key}`) }))}
+      />
+      {tab === 'list' && <DeviceTable />}
+      {tab === 'map' && (
+        <Suspense fallback={null}>
+          <DeviceMap onSelect={(id) => view.set({ device: id })} />
+        </Suspense>
+      )}
+      {tab === 'quarantine' && <QuarantineTable />}
+      <DeviceDrawer id={view.get('device')} onClose={() => view.set({ device: null, metric: null })} />
+    </Page>
+  );
+}

@@ -1,0 +1,217 @@
+import { LeftOutlined } from '@ant-design/icons';
+import { Button, Image, Skeleton } from 'antd';
+import { lazy, Suspense, useMemo, useState } from 'react';
+import { Link, useParams } from 'react-router';
+import { useGet } from '../../api/hooks';
+import type { Incident, Warning } from '../../api/types';
+import { useTexts } from '../../i18n';
+import { useKeys } from '../../lib/keys';
+import { drawable } from '../../lib/place';
+import { showTime } from '../../lib/time';
+import { ActionButtons } from '../../ui/ActionButtons';
+import { useAction } from '../../ui/actions';
+import { Due } from '../../ui/due';
+import { LevelMark } from '../../ui/level';
+import { Panel } from '../../ui/Page';
+import { ReadingsChart } from '../../ui/ReadingsChart';
+import { useCategoryName } from '../../ui/selects';
+import { Answered, Nothing } from '../../ui/states';
+import { Stages } from './Stages';
+import { Timeline } from './Timeline';
+
+const PlaceMap = lazy(() => import('../../map/PlaceMap'));
+
+export default function IncidentPage() {
+  const { id = '' } = useParams();
+  const answer = useGet<Incident>(`/incidents/${encodeURIComponent(id)}`);
+  return (
+    <div className="page incident">
+      <Answered answer={answer} rows={12}>
+        {(incident) => <IncidentBody incident={incident} />}
+      </Answered>
+    </div>
+  );
+}
+
+function IncidentBody({ incident }: { incident: Incident }) {
+  const { t } = useTexts();
+  const start = useAction();
+  useKeys({ a: () => void start(incident.id, 'accept'), d: () => void start(incident.id, 'dispatch') });
+  return (
+    <>
+      <Head incident={incident} />
+      <Stages incident={incident} />
+      <div className="incident-grid">
+        <div className="incident-main">
+          <Panel title={t('incident.timeline')}>
+            <Timeline entries={incident.timeline} />
+          </Panel>
+        </div>
+        <div className="incident-evidence">
+          <WarningPanel warnings={incident.warnings} />
+          <div className="incident-pair">
+            <PlacePanel incident={incident} />
+            <PhotoPanel incident={incident} />
+          </div>
+          {incident.reports.length > 0 && (
+            <Panel title={t('incident.reports', { count: incident.reports.length })}>
+              <ul className="reports">
+                {incident.reports.map((report) => (
+                  <li key={report.id}>
+                    <p>{report.content}</p>
+                    <small>
+                      <span className="num">{report.tracking_number}</span> · {showTime(report.received_at ?? report.created_at)} {report.address && `· ${report.address}`}
+                    </small>
+                  </li>
+                ))}
+              </ul>
+            </Panel>
+          )}
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Head({ incident }: { incident: Incident }) {
+  const { t, word } = useTexts();
+  const categoryName = useCategoryName();
+  const ended = incident.state === 'closed' || incident.state === 'dismissed';
+  const facts: [string, string | null][] = [
+    [t('field.category'), categoryName(incident.category, incident.category_name)],
+    [t('field.division'), incident.division_name],
+    [t('field.unit'), incident.unit_name ?? t('incident.no_unit')],
+    [t('field.assignee'), incident.assignee_name],
+    [t('field.source'), word('source', incident.source)],
+    [t('field.opened'), showTime(incident.opened_at)],
+  ];
+  return (
+    <header className="incident-head">
+      <div className="incident-title">
+        <Link to="/incidents" className="back" aria-label={t('incident.back')}>
+          <LeftOutlined /> <span className="num">{incident.number}</span>
+        </Link>
+        <h1>
+          <LevelMark level={incident.grade} of="incident" long />
+          <span>{incident.title}</span>
+          <span className={`state state-${incident.state}`} data-testid="incident-state">
+            {word('state', incident.state, incident.state_name)}
+          </span>
+          {incident.escalation > 0 && !ended && <em className="escalated">{t('incident.escalated', { level: incident.escalation })}</em>}
+        </h1>
+        {incident.description && <p className="incident-text">{incident.description}</p>}
+        <dl className="facts">
+          {facts.map(([name, value]) =>
+            value ? (
+              <div key={name}>
+                <dt>{name}</dt>
+                <dd>{value}</dd>
+              </div>
+            ) : null,
+          )}
+        </dl>
+      </div>
+      <div className="incident-next">
+        {!ended && (
+          <div className="incident-due">
+            <small>{word('due', incident.state, t('due.deadline'))}</small>
+            <Due at={incident.due_at} overdue={incident.overdue} />
+          </div>
+        )}
+        <ActionButtons incident={incident} />
+        {incident.actions.length === 0 && !ended && <small className="muted">{t('incident.no_action')}</small>}
+      </div>
+    </header>
+  );
+}
+
+function WarningPanel({ warnings }: { warnings: Warning[] }) {
+  const { t, word } = useTexts();
+  const [chosen, setChosen] = useState(0);
+  const warning = warnings[chosen] ?? warnings[0];
+  const window_ = useMemo(() => {
+    if (!warning) return null;
+    const opened = Date.parse(warning.opened_at);
+    const ended = warning.cleared_at ? Date.parse(warning.cleared_at) : null;
+    return {
+      from: new Date(opened - 2 * 3_600_000).toISOString(),
+      to: ended ? new Date(ended + 3_600_000).toISOString() : undefined,
+    };
+  }, [warning]);
+  if (!warning) return null;
+  return (
+    <Panel
+      title={t('incident.warnings', { count: warnings.length })}
+      extra={
+        <span className={warning.state === 'open' ? 'pill pill-open' : 'pill'}>{word('warning.state', warning.state)}</span>
+      }
+    >
+      {warnings.length > 1 && (
+        <div className="warning-tabs">
+          {warnings.map((each, index) => (
+            <Button key={each.id} size="small" type={each === warning ? 'primary' : 'default'} ghost={each === warning} onClick={() => setChosen(index)}>
+              <LevelMark level={each.level} /> {each.device_name}
+            </Button>
+          ))}
+        </div>
+      )}
+      <div className="warning-line">
+        <LevelMark level={warning.peak_level} long />
+        <span>{warning.title}</span>
+        <span className="muted">
+          {word('metric', warning.metric ?? '')} <b className="num">{warning.value ?? '—'}</b> {warning.unit} · {t('warning.threshold', { value: warning.threshold ?? '—' })}
+        </span>
+      </div>
+      {warning.device_id && warning.metric ? (
+        <ReadingsChart device={warning.device_id} metric={warning.metric} from={window_?.from} to={window_?.to} mark={warning.opened_at} live={warning.state === 'open'} height={230} />
+      ) : (
+        <Nothing text={t('chart.empty')} />
+      )}
+    </Panel>
+  );
+}
+
+function PlacePanel({ incident }: { incident: Incident }) {
+  const { t } = useTexts();
+  return (
+    <Panel title={t('field.place')} className="panel-flush">
+      {drawable(incident.lon, incident.lat) ? (
+        <Suspense fallback={<Skeleton active />}>
+          <PlaceMap lon={incident.lon} lat={incident.lat} level={incident.grade} />
+        </Suspense>
+      ) : (
+        <Nothing text={t('place.bad.hint')} />
+      )}
+      <p className="place-text">
+        {incident.address ?? incident.division_name}{' '}
+        {drawable(incident.lon, incident.lat) && (
+          <span className="muted num">
+            {incident.lon.toFixed(5)}, {incident.lat?.toFixed(5)}
+          </span>
+        )}
+      </p>
+    </Panel>
+  );
+}
+
+function PhotoPanel({ incident }: { incident: Incident }) {
+  const { t } = useTexts();
+  return (
+    <Panel title={t('incident.photos', { count: incident.photos.length })}>
+      {incident.photos.length === 0 ? (
+        <Nothing text={t('incident.photos.none')} />
+      ) : (
+        <Image.PreviewGroup>
+          <div className="photos">
+            {incident.photos.map((photo) => (
+              <figure key={photo.id}>
+                <Image src={`/api/photos/${photo.id}`} alt={t('incident.photo', { time: showTime(photo.at) })} width="100%" height={112} />
+                <figcaption>{showTime(photo.at)}</figcaption>
+              </figure>
+            ))}
+          </div>
+        </Image.PreviewGroup>
+      )}
+    </Panel>
+  );
+}

@@ -1,0 +1,91 @@
+import { Select } from 'antd';
+import { useEffect, useState } from 'react';
+import { useGet } from '../api/hooks';
+import type { Category, Division, Paged, Unit } from '../api/types';
+import { useTexts } from '../i18n';
+
+function useDelayed(value: string): string {
+  const [delayed, setDelayed] = useState(value);
+  useEffect(() => {
+    const timer = window.setTimeout(() => setDelayed(value), 250);
+    return () => window.clearTimeout(timer);
+  }, [value]);
+  return delayed;
+}
+
+interface Field {
+  value?: string;
+  onChange?: (value: string | undefined) => void;
+  id?: string;
+  allowClear?: boolean;
+  placeholder?: string;
+}
+
+/** Picks a unit; the server searches. */
+export function UnitSelect({ known, placeholder, allowClear = false, ...field }: Field & { known?: { id: string; name: string } | undefined }) {
+  const { t } = useTexts();
+  const [typed, setTyped] = useState('');
+  const units = useGet<Paged<Unit>>('/units', { q: useDelayed(typed), size: 50 }, { keep: true, staleTime: 60_000 });
+  const options = (units.data?.items ?? []).map(({ id, name }) => ({ value: id, label: name }));
+  if (known && !typed && !options.some(({ value }) => value === known.id)) options.unshift({ value: known.id, label: known.name });
+  return (
+    <Select
+      {...field}
+      showSearch={{ filterOption: false, onSearch: setTyped }}
+      allowClear={allowClear}
+      options={options}
+      loading={units.isFetching}
+      placeholder={placeholder ?? t('field.unit')}
+      aria-label={placeholder ?? t('field.unit')}
+      data-testid="unit-select"
+      className="grow"
+    />
+  );
+}
+
+/** Picks a district; the server searches. */
+export function DivisionSelect({ placeholder, allowClear = true, ...field }: Field) {
+  const { t } = useTexts();
+  const [typed, setTyped] = useState('');
+  const divisions = useGet<Paged<Division>>('/divisions', { tier: 'district', q: useDelayed(typed), size: 60 }, { keep: true, staleTime: 600_000 });
+  return (
+    <Select
+      {...field}
+      showSearch={{ filterOption: false, onSearch: setTyped }}
+      allowClear={allowClear}
+      options={(divisions.data?.items ?? []).map(({ code, name }) => ({ value: code, label: name }))}
+      placeholder={placeholder ?? t('field.division')}
+      aria-label={placeholder ?? t('field.division')}
+      popupMatchSelectWidth={false}
+    />
+  );
+}
+
+export function CategorySelect({ placeholder, allowClear = true, ...field }: Field) {
+  const { t, lang } = useTexts();
+  const categories = useGet<Category[] | Paged<Category>>('/categories', {}, { staleTime: Infinity });
+  const list = Array.isArray(categories.data) ? categories.data : (categories.data?.items ?? []);
+  return (
+    <Select
+      {...field}
+      showSearch={{ optionFilterProp: 'label' }}
+      allowClear={allowClear}
+      options={list.map(({ code, name, name_en: english }) => ({ value: code, label: lang === 'zh' ? name : english }))}
+      placeholder={placeholder ?? t('field.category')}
+      aria-label={placeholder ?? t('field.category')}
+      popupMatchSelectWidth={false}
+      data-testid="category-select"
+    />
+  );
+}
+
+/** The name of a category in the reader's language. */
+export function useCategoryName(): (code: string, fallback: string) => string {
+  const { lang } = useTexts();
+  const categories = useGet<Category[] | Paged<Category>>('/categories', {}, { staleTime: Infinity });
+  const list = Array.isArray(categories.data) ? categories.data : (categories.data?.items ?? []);
+  return (code, fallback) => {
+    const known = list.find((each) => each.code === code);
+    return (lang === 'zh' ? known?.name : known?.name_en) ?? fallback;
+  };
+}
