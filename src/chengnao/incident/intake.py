@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from chengnao.incident.catalogue import category
+from chengnao.incident.catalogue import categories, category
 from chengnao.incident.districts import district_at
 from chengnao.incident.intake_repository import IntakeRepository
 from chengnao.incident.model import Incident, Photo, Report, Responsibility, Source, media_type_of
@@ -41,7 +41,8 @@ async def take_warning(uow: UnitOfWork, event: WarningOpened | WarningChanged | 
     if isinstance(event, WarningCleared) or event.level > event.opens_incident_at:
         return
     since = uow.clock.now() - ATTACH_WITHIN
-    incident = await IncidentRepository(uow.session).to_attach_to(warning.category, warning.division_code, since)
+    kind = categories().get(warning.category) or category("other")
+    incident = await IncidentRepository(uow.session).to_attach_to(kind.code, warning.division_code, since)
     if incident is None:
         incident = await open_incident(
             uow,
@@ -49,10 +50,10 @@ async def take_warning(uow: UnitOfWork, event: WarningOpened | WarningChanged | 
             Opening(
                 Source.WARNING,
                 title=event.title,
-                category=warning.category,
+                category=kind.code,
                 division_code=warning.division_code,
                 description=f"由{Level(event.level).zh}预警自动立案",
-                grade=min(category(warning.category).grade, event.level),
+                grade=min(kind.grade, event.level),
                 place=_place(warning.lon, warning.lat),
                 source_key=f"warning:{warning.id}",
             ),

@@ -57,7 +57,7 @@ class IncidentRepository(Repository):
 
     async def by_source(self, source_key: str) -> Incident | None:
         row = await self.session.scalar(select(IncidentRow).where(IncidentRow.source_key == source_key))
-        return None if row is None else _incident(row)
+        return None if row is None else incident_of(row)
 
     async def get(self, scope: Scope, incident_id: str, *, lock: bool = False) -> Incident | None:
         """The incident; locked until the unit of work ends where it is to be changed."""
@@ -65,7 +65,7 @@ class IncidentRepository(Repository):
         if lock:
             query = query.with_for_update().execution_options(populate_existing=True)
         row = await self.session.scalar(query)
-        return None if row is None else _incident(row)
+        return None if row is None else incident_of(row)
 
     async def save(self, incident: Incident) -> None:
         await self.session.execute(update(IncidentRow).where(IncidentRow.id == incident.id).values(**_plain(incident)))
@@ -89,7 +89,7 @@ class IncidentRepository(Repository):
             columns = (row.title, row.number, row.address, row.description)
             query = query.where(or_(*(contains(column, wanted.words) for column in columns)))
         page = await self.page(query.order_by(*SORTS[wanted.sort], row.id.desc()), request)
-        return Page([_incident(each) for each in page.items], page.total, page.page, page.size)
+        return Page([incident_of(each) for each in page.items], page.total, page.page, page.size)
 
     async def to_attach_to(self, category: str, division_code: str, since: datetime) -> Incident | None:
         """The newest open incident that warnings opened for this category in this division, locked."""
@@ -108,12 +108,12 @@ class IncidentRepository(Repository):
             .execution_options(populate_existing=True)
         )
         row = await self.session.scalar(query)
-        return None if row is None else _incident(row)
+        return None if row is None else incident_of(row)
 
     async def open_incidents(self) -> list[Incident]:
         """All incidents of the platform that are not closed, the most urgent first."""
         query = select(IncidentRow).where(IncidentRow.state.not_in(FINAL)).order_by(IncidentRow.due_at)
-        return [_incident(row) for row in await self.session.scalars(query)]
+        return [incident_of(row) for row in await self.session.scalars(query)]
 
     # Tasks: one for each dispatch.
 
@@ -140,7 +140,7 @@ class IncidentRepository(Repository):
         page = await self.page(query, request)
         ids = {row.incident_id for row in page.items}
         rows = await self.session.scalars(select(IncidentRow).where(IncidentRow.id.in_(ids)))
-        incidents = {row.id: _incident(row) for row in rows}
+        incidents = {row.id: incident_of(row) for row in rows}
         pairs = [(_task(row), incidents[row.incident_id]) for row in page.items]
         return Page(pairs, page.total, page.page, page.size)
 
@@ -187,7 +187,7 @@ def _plain(value: Incident | Task) -> dict[str, Any]:
     return {key: each.value if isinstance(each, State | Source) else each for key, each in values.items()}
 
 
-def _incident(row: IncidentRow) -> Incident:
+def incident_of(row: IncidentRow) -> Incident:
     values = {each.name: getattr(row, each.name) for each in fields(Incident)}
     return Incident(**values | {"state": State(row.state), "source": Source(row.source)})
 

@@ -188,6 +188,11 @@ async def tell(uow: UnitOfWork, incident: Incident, text: str, data: Mapping[str
     return await _apply(uow, PLATFORM, incident, row, Move(Action.NOTE, incident.version, reason=text), data)
 
 
+async def urge_by_platform(uow: UnitOfWork, incident: Incident, move: Move, data: Mapping[str, Any]) -> Incident:
+    """Urge about an incident that is locked already, and raise its escalation to `move.escalation`."""
+    return await _apply(uow, PLATFORM, incident, TRANSITIONS[incident.state, Action.URGE], move, data)
+
+
 async def attach_photos(uow: UnitOfWork, actor: Principal, incident_id: str, photo_ids: Sequence[str]) -> None:
     """Give photos to an incident; they must be its own already or the actor's loose ones."""
     taken = await IntakeRepository(uow.session).take_photos(photo_ids, incident_id, actor.id)

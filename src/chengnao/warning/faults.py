@@ -57,6 +57,14 @@ class FaultDetector:
         self.remember(old.index.ids, old._seen.tolist())
         self._started_at = min(self._started_at, old._started_at)
 
+    def known(self) -> frozenset[Fault]:
+        """The faults that stand."""
+        return frozenset(self._faults)
+
+    def restore(self, faults: Iterable[Fault]) -> None:
+        """Go back to these faults, where what a sweep told could not be kept."""
+        self._faults = set(faults)
+
     def observe(self, rows: Rows) -> None:
         """Take in a batch, whatever the quality of its values: a bad value is a sign of life."""
         if len(rows.series) == 0:

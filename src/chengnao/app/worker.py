@@ -1,0 +1,64 @@
+"""The `worker` process: thresholds, the outbox, what follows from events, and deadlines."""
+
+import asyncio
+import logging
+
+import pyarrow as pa
+
+from chengnao.kernel.bus import EVENTS, Bus
+from chengnao.kernel.clock import load_clock
+from chengnao.kernel.database import Database
+from chengnao.kernel.engines import database_url
+from chengnao.kernel.errors import Unavailable
+from chengnao.kernel.health import Heartbeat
+from chengnao.kernel.outbox import Relay
+from chengnao.kernel.settings import Settings, load_secrets
+from chengnao.sensing.readings.store import ReadingsStore
+from chengnao.supervision.deadlines import Deadlines
+from chengnao.supervision.handlers import CONSUMER, Handlers
+from chengnao.warning.watch import ThresholdWatch
+
+log = logging.getLogger(__name__)
+
+
+async def run(settings: Settings) -> None:
+    """Work until cancelled."""
+    clock = load_clock(settings.home, settings.clock_speed)
+    database = Database.connect(database_url(settings), clock)
+    bus = await Bus.connect(settings, "worker")
+    deadlines = Deadlines(database, clock)
+    async with Heartbeat(settings.home, "worker") as heartbeat:
+        try:
+            watch = ThresholdWatch(database, bus, clock)
+            await watch.load(await _last_seen(settings))
+            deadlines.launch()
+            await deadlines.watch_all()
+            heartbeat.ready = True
+            async with asyncio.TaskGroup() as group:
+                group.create_task(Relay(database, bus).run())
+                group.create_task(watch.run())
+                group.create_task(bus.consume_events(CONSUMER, Handlers(database, deadlines).handle))
+                group.create_task(_tell_lag(heartbeat, watch, bus))
+        finally:
+            await deadlines.close()
+            await bus.close()
+            await database.close()
+
+
+async def _last_seen(settings: Settings) -> pa.Table | None:
+    """The newest readings in the store; without them a device that is silent now is found missing a little later."""
+    try:
+        return await ReadingsStore.create(settings, load_secrets(settings.home)).latest_all()
+    except Unavailable as error:
+        log.warning("the readings store does not answer, so silence is counted from now on: %s", error)
+        return None
+
+
+async def _tell_lag(heartbeat: Heartbeat, watch: ThresholdWatch, bus: Bus) -> None:
+    while True:
+        heartbeat.lag = watch.lag
+        try:
+            heartbeat.detail = f"events waiting: {await bus.lag(EVENTS, CONSUMER)}"
+        except Exception as error:
+            heartbeat.detail = f"events waiting: unknown ({error})"
+        await asyncio.sleep(2.0)

@@ -1,0 +1,378 @@
+"""Incidents, tasks, reports and photos over HTTP."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, UploadFile
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, Field
+
+from chengnao.incident import intake, service
+from chengnao.incident.catalogue import categories
+from chengnao.incident.intake_repository import IntakeRepository
+from chengnao.incident.model import Action, Incident, Responsibility, Source, State
+from chengnao.incident.repository import SORTS, IncidentFilter, IncidentRepository
+from chengnao.incident.views import (
+    ActionOut,
+    IncidentDetail,
+    IncidentOut,
+    Names,
+    PhotoOut,
+    ReportOut,
+    TaskOut,
+    TimelineOut,
+)
+from chengnao.kernel.access.model import Principal, Role
+from chengnao.kernel.access.service import record_act
+from chengnao.kernel.errors import Invalid, NotFound
+from chengnao.kernel.places import Place
+from chengnao.kernel.web import Context, ContextDep, CurrentPrincipal, PageDep, PageOf, ScopeDep, UowDep, check, require
+from chengnao.warning.repository import WarningRepository
+from chengnao.warning.routes import WarningOut
+
+router = APIRouter(tags=["incident"])
+
+Id = Annotated[str, Field(min_length=1, max_length=64)]
+Line = Annotated[str, Field(max_length=200)]
+Text = Annotated[str, Field(max_length=4000)]
+DivisionCode = Annotated[str, Field(pattern=r"^(\d{6}|\d{9})$")]
+Lon = Annotated[float, Field(ge=-180, le=180)]
+Lat = Annotated[float, Field(ge=-90, le=90)]
+PhotoIds = Annotated[list[Id], Field(max_length=20)]
+WORKING = frozenset({Role.DUTY_OFFICER, Role.DISPATCHER, Role.HANDLER, Role.VERIFIER})
+
+IncidentReader = Annotated[Principal, Depends(require("incident.read"))]
+
+
+@router.get("/incidents")
+async def list_incidents(
+    principal: IncidentReader,
+    scope: ScopeDep,
+    uow: UowDep,
+    page: PageDep,
+    state: Annotated[str, Query(max_length=200, description="states joined by commas, or `open`")] = "",
+    category: Annotated[str | None, Query(max_length=64)] = None,
+    grade: Annotated[int | None, Query(ge=1, le=4)] = None,
+    division: Annotated[str | None, Query(pattern=r"^(\d{6}|\d{9})$")] = None,
+    unit: Annotated[str | None, Query(max_length=64)] = None,
+    overdue: bool | None = None,
+    q: Annotated[str, Query(max_length=100)] = "",
+    sort: Annotated[str, Query(max_length=20)] = "-opened_at",
+) -> PageOf[IncidentOut]:
+    """Incidents of the own divisions; only the flat part of each."""
+    if sort not in SORTS:
+        raise _unacceptable("sort", sort, list(SORTS))
+    wanted = IncidentFilter(_states(state), category, grade, division, unit, overdue, q, sort)
+    names = await Names.load(uow)
+    found = await IncidentRepository(uow.session).incidents(scope, wanted, names.now, page)
+    items = [IncidentOut.of(incident, names) for incident in found.items]
+    return PageOf(items=items, total=found.total, page=found.page, size=found.size)
+
+
+def _states(text: str) -> list[str]:
+    if text == "open":
+        return [state.value for state in State if not state.final]
+    wanted = [part for part in text.split(",") if part]
+    for part in wanted:
+        if part not in set(State):
+            raise _unacceptable("state", part, ["open", *State])
+    return wanted
+
+
+def _unacceptable(field: str, value: str, known: list[str]) -> Invalid:
+    choices = ", ".join(known)
+    return Invalid(
+        "invalid_value", field=field, value=value, reason_zh=f"可用的值：{choices}", reason_en=f"use one of {choices}"
+    )
+
+
+@router.get("/incidents/{incident_id}")
+async def get_incident(
+    incident_id: Id, principal: IncidentReader, scope: ScopeDep, uow: UowDep, context: ContextDep
+) -> IncidentDetail:
+    """One incident with everything that belongs to it, and what the asker may do next."""
+    return await _detail(uow, context, principal, await service.require_incident(uow, scope, incident_id))
+
+
+async def _detail(uow: UowDep, context: Context, principal: Principal, incident: Incident) -> IncidentDetail:
+    repository, intake_repository = IncidentRepository(uow.session), IntakeRepository(uow.session)
+    names = await Names.load(uow)
+    warnings = await WarningRepository(uow.session).warnings_of_incident(incident.id)
+    full = bool(principal.roles & WORKING)
+    return IncidentDetail.of(
+        incident,
+        names,
+        warnings=[WarningOut.of(warning, names.division(warning.division_code)) for warning in warnings],
+        reports=[ReportOut.of(report, names, full=full) for report in await intake_repository.reports_of(incident.id)],
+        tasks=[TaskOut.of(task, incident, names) for task in await repository.tasks_of(incident.id)],
+        timeline=[TimelineOut.of(entry, names) for entry in await repository.timeline_of(incident.id)],
+        photos=[PhotoOut.of(photo) for photo in await intake_repository.photos_of(incident.id)],
+        actions=[ActionOut.of(row) for row in service.possible(context.authority, principal, incident)],
+    )
+
+
+class IncidentIn(BaseModel):
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    description: Text = ""
+    category: Id
+    grade: Annotated[int | None, Field(ge=1, le=4)] = None
+    division_code: DivisionCode | None = None
+    lon: Lon | None = None
+    lat: Lat | None = None
+    address: Line = ""
+
+
+@router.post("/incidents", status_code=201)
+async def create_incident(
+    body: IncidentIn,
+    request: Request,
+    principal: Annotated[Principal, Depends(require("incident.create"))],
+    uow: UowDep,
+    context: ContextDep,
+) -> IncidentDetail:
+    """Open an incident by hand; it is dispatched at once where the responsibilities name a unit."""
+    place = _place(body.lon, body.lat)
+    division_code = await intake.find_division(uow, body.division_code, place)
+    await check(request, principal, "incident.create", division_code, None)
+    incident = await service.open_incident(
+        uow,
+        principal,
+        service.Opening(
+            Source.MANUAL,
+            title=body.title,
+            category=body.category,
+            division_code=division_code,
+            description=body.description,
+            grade=body.grade,
+            place=place,
+            address=body.address,
+        ),
+    )
+    detail = await _detail(uow, context, principal, incident)
+    await uow.commit()
+    return detail
+
+
+class ActionIn(BaseModel):
+    """`version`: of the incident as the actor saw it."""
+
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    reason: Text = ""
+    unit_id: Id | None = None
+    result: Text = ""
+    photo_ids: PhotoIds = []
+    lon: Lon | None = None
+    lat: Lat | None = None
+
+
+@router.post("/incidents/{incident_id}/actions/{action}")
+async def act(
+    incident_id: Id,
+    action: Action,
+    body: ActionIn,
+    request: Request,
+    principal: CurrentPrincipal,
+    scope: ScopeDep,
+    uow: UowDep,
+    context: ContextDep,
+) -> IncidentDetail:
+    """Take a step; the answer is the incident after it."""
+    name = f"incident.{action}"
+    await check(request, principal, name, principal.division_code, principal.unit_id)
+    incident = await service.require_incident(uow, scope, incident_id)
+    await check(request, principal, name, incident.division_code, incident.unit_id)
+    move = service.Move(
+        action, body.version, body.reason, body.unit_id, body.result, body.photo_ids, _place(body.lon, body.lat)
+    )
+    after = await service.act(uow, context.authority, principal, incident_id, move)
+    detail = await _detail(uow, context, principal, after)
+    await uow.commit()
+    return detail
+
+
+def _place(lon: float | None, lat: float | None) -> Place | None:
+    return None if lon is None or lat is None else Place(lon, lat)
+
+
+class PhotoMade(BaseModel):
+    id: str
+
+
+@router.post("/incidents/{incident_id}/photos", status_code=201)
+async def add_incident_photo(
+    incident_id: Id,
+    file: UploadFile,
+    request: Request,
+    principal: Annotated[Principal, Depends(require("incident.note"))],
+    scope: ScopeDep,
+    uow: UowDep,
+    context: ContextDep,
+) -> PhotoMade:
+    """Add a JPEG, PNG or WebP image of at most 10 MB to the incident."""
+    incident = await service.require_incident(uow, scope, incident_id)
+    await check(request, principal, "incident.note", incident.division_code, incident.unit_id)
+    data = await file.read(intake.PHOTO_LIMIT + 1)
+    photo = await intake.keep_photo(uow, context.settings.home, principal, incident, data)
+    await uow.commit()
+    return PhotoMade(id=photo.id)
+
+
+@router.post("/photos", status_code=201)
+async def add_loose_photo(
+    file: UploadFile,
+    principal: Annotated[Principal, Depends(require("report.create"))],
+    uow: UowDep,
+    context: ContextDep,
+) -> PhotoMade:
+    """Keep an image for a report that is about to be sent; until then only its sender sees it."""
+    data = await file.read(intake.PHOTO_LIMIT + 1)
+    photo = await intake.keep_photo(uow, context.settings.home, principal, None, data)
+    await uow.commit()
+    return PhotoMade(id=photo.id)
+
+
+@router.get("/photos/{photo_id}", response_class=FileResponse)
+async def get_photo(photo_id: Id, principal: IncidentReader, uow: UowDep, context: ContextDep) -> FileResponse:
+    photo = await intake.require_photo(uow, principal, photo_id)
+    path = intake.photo_path(context.settings.home, photo.digest)
+    if not path.is_file():
+        raise NotFound("not_found", kind="照片文件 photo file", id=photo_id)
+    # The type is the one that the bytes told when they came in; browsers must not guess another.
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=86400, immutable"}
+    return FileResponse(path, media_type=photo.media_type, headers=headers)
+
+
+@router.get("/tasks/mine")
+async def my_tasks(
+    principal: Annotated[Principal, Depends(require("task.read"))],
+    scope: ScopeDep,
+    uow: UowDep,
+    page: PageDep,
+    context: ContextDep,
+    state: Literal["open", "done"] = "open",
+) -> PageOf[TaskOut]:
+    """The tasks of the asker's unit: open ones by urgency, done ones newest first; none for a person of no unit."""
+    if principal.unit_id is None:
+        return PageOf(items=[], total=0, page=page.page, size=page.size)
+    found = await IncidentRepository(uow.session).unit_tasks(scope, principal.unit_id, state == "open", page)
+    names = await Names.load(uow)
+    items = []
+    for task, incident in found.items:
+        current = task.state is incident.state and task.unit_id == incident.unit_id
+        rows = service.possible(context.authority, principal, incident) if current else []
+        items.append(TaskOut.of(task, incident, names, rows))
+    return PageOf(items=items, total=found.total, page=found.page, size=found.size)
+
+
+class ReportIn(BaseModel):
+    content: Annotated[str, Field(min_length=1, max_length=4000)]
+    category: Id = "other"
+    division_code: DivisionCode | None = None
+    lon: Lon | None = None
+    lat: Lat | None = None
+    address: Line = ""
+    reporter_name: Annotated[str | None, Field(max_length=50)] = None
+    reporter_phone: Annotated[str | None, Field(pattern=r"^[0-9+ -]{5,20}$")] = None
+    photo_ids: PhotoIds = []
+
+
+class ReportMade(BaseModel):
+    id: str
+    tracking_number: str
+    incident_id: str
+
+
+@router.post("/reports", status_code=201)
+async def create_report(
+    body: ReportIn, request: Request, principal: Annotated[Principal, Depends(require("report.create"))], uow: UowDep
+) -> ReportMade:
+    """Hand in a report; it gets a tracking number and becomes an incident."""
+    place = _place(body.lon, body.lat)
+    division_code = await intake.find_division(uow, body.division_code, place)
+    await check(request, principal, "report.create", division_code, None)
+    values = body.model_dump(exclude={"lon", "lat", "division_code"})
+    report = await intake.take_report(
+        uow, principal, intake.ReportIn(place=place, division_code=division_code, **values)
+    )
+    await uow.commit()
+    return ReportMade(id=report.id, tracking_number=report.tracking_number, incident_id=report.incident_id)
+
+
+@router.get("/reports")
+async def list_reports(
+    principal: Annotated[Principal, Depends(require("report.read"))],
+    scope: ScopeDep,
+    uow: UowDep,
+    page: PageDep,
+    q: Annotated[str, Query(max_length=100)] = "",
+) -> PageOf[ReportOut]:
+    """Reports, the newest first; telephone numbers are masked."""
+    found = await IntakeRepository(uow.session).reports(scope, page, q)
+    names = await Names.load(uow)
+    items = [ReportOut.of(report, names) for report in found.items]
+    return PageOf(items=items, total=found.total, page=found.page, size=found.size)
+
+
+class CategoryOut(BaseModel):
+    code: str
+    name: str
+    name_en: str
+    grade: int
+    field: str
+    source: str
+
+
+@router.get("/categories")
+async def list_categories(principal: IncidentReader) -> list[CategoryOut]:
+    return [CategoryOut(**category.__dict__) for category in categories().values()]
+
+
+class ResponsibilityIn(BaseModel):
+    division_code: DivisionCode
+    category: Id
+    unit_id: Id
+
+
+class ResponsibilityOut(ResponsibilityIn):
+    division_name: str
+    category_name: str
+    unit_name: str | None
+
+    @classmethod
+    def of(cls, responsibility: Responsibility, names: Names) -> "ResponsibilityOut":
+        known = categories().get(responsibility.category)
+        return cls(
+            **responsibility.__dict__,
+            division_name=names.division(responsibility.division_code),
+            category_name=known.name if known else responsibility.category,
+            unit_name=names.unit(responsibility.unit_id),
+        )
+
+
+@router.get("/responsibilities")
+async def list_responsibilities(
+    principal: Annotated[Principal, Depends(require("responsibility.read"))],
+    scope: ScopeDep,
+    uow: UowDep,
+    page: PageDep,
+    category: Annotated[str | None, Query(max_length=64)] = None,
+) -> PageOf[ResponsibilityOut]:
+    found = await IntakeRepository(uow.session).responsibilities(scope, page, category)
+    names = await Names.load(uow)
+    items = [ResponsibilityOut.of(each, names) for each in found.items]
+    return PageOf(items=items, total=found.total, page=found.page, size=found.size)
+
+
+@router.put("/responsibilities")
+async def put_responsibility(
+    body: ResponsibilityIn,
+    request: Request,
+    principal: Annotated[Principal, Depends(require("responsibility.write"))],
+    uow: UowDep,
+) -> ResponsibilityOut:
+    """Say which unit answers for a category in a division; nearer divisions win over their parents."""
+    await check(request, principal, "responsibility.write", body.division_code, None)
+    responsibility = Responsibility(body.division_code, body.category, body.unit_id)
+    await intake.put_responsibility(uow, responsibility)
+    await record_act(uow, principal, "responsibility.write", **body.model_dump(exclude={"unit_id"}), unit=body.unit_id)
+    await uow.commit()
+    return ResponsibilityOut.of(responsibility, await Names.load(uow))

@@ -1,0 +1,99 @@
+"""The clock of each step of each incident: a durable workflow that sleeps until the deadline and then escalates.
+
+One workflow stands for one stay of one incident in one state; its id says which, so that starting it again changes
+nothing. It wakes at the deadline, also after a restart, looks at the incident and ends silently where that has moved
+on. The incident's own row is the record; the workflow is no more than its alarm clock.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from dbos import DBOS, DBOSConfig, SetWorkflowID
+from sqlalchemy.exc import SQLAlchemyError
+
+from chengnao.incident.repository import IncidentRepository
+from chengnao.kernel.clock import Clock
+from chengnao.kernel.database import Database
+from chengnao.supervision.escalation import LEVELS, escalate
+
+log = logging.getLogger(__name__)
+
+VERSION = "deadlines-1"
+"""Named by hand: workflows of a running city must go on after an upgrade. Raise it when their steps change order."""
+
+_LONGEST_SLEEP = 3600.0
+"""Real seconds. The platform's clock may be set faster while a workflow sleeps, so it looks again now and then."""
+_OVER = -1.0
+
+
+class Deadlines:
+    """Runs the deadline workflows of this process; `launch` takes up those that a crash left."""
+
+    def __init__(self, database: Database, clock: Clock, *, executor: str = "worker") -> None:
+        self._database = database
+        self._clock = clock
+        config: DBOSConfig = {
+            "name": "chengnao",
+            "system_database_url": database.engine.url.render_as_string(hide_password=False),
+            "sys_db_pool_size": 5,
+            "application_version": VERSION,
+            "executor_id": executor,
+            "log_level": "WARNING",
+            "enable_otlp": False,
+        }
+        DBOS(config=config)
+        self._workflow = self._register()
+
+    def _register(self) -> Callable[[str, int], Coroutine[Any, Any, None]]:
+        @DBOS.step(name="look")
+        async def look(incident_id: str, entry: int, level: int) -> float:
+            return await self._look(incident_id, entry, level)
+
+        @DBOS.workflow(name="deadline", max_recovery_attempts=None)
+        async def deadline(incident_id: str, entry: int) -> None:
+            for level in LEVELS:
+                while (seconds := await look(incident_id, entry, level)) > 0:
+                    await DBOS.sleep_async(min(seconds, _LONGEST_SLEEP))
+                if seconds == _OVER:
+                    return
+
+        return deadline
+
+    async def _look(self, incident_id: str, entry: int, level: int) -> float:
+        """Real seconds to wait before looking again; 0 where the level is reached and dealt with."""
+        while True:
+            try:
+                async with self._database.unit_of_work() as uow:
+                    verdict = await escalate(uow, incident_id, entry, level)
+                    await uow.commit()
+            except (SQLAlchemyError, OSError) as error:
+                # The deadline stands however long the database is away.
+                log.warning("deadline of incident %s waits for the database: %s", incident_id, error)
+                await asyncio.sleep(2.0)
+                continue
+            if verdict.over:
+                return _OVER
+            return 0.0 if verdict.wait_until is None else max(0.01, self._clock.real_seconds(verdict.wait_until))
+
+    def launch(self) -> None:
+        """Start, and take up the workflows that did not end. Call it from the running event loop."""
+        DBOS.launch()
+
+    async def watch(self, incident_id: str, entry: int) -> None:
+        """Watch one stay of an incident in a state; watching it again changes nothing."""
+        with SetWorkflowID(f"{incident_id}:{entry}"):
+            await DBOS.start_workflow_async(self._workflow, incident_id, entry)
+
+    async def watch_all(self) -> int:
+        """Watch every open incident: whatever was lost on the way, no deadline is. Returns how many there are."""
+        async with self._database.unit_of_work() as uow:
+            incidents = await IncidentRepository(uow.session).open_incidents()
+        for incident in incidents:
+            await self.watch(incident.id, incident.entry)
+        return len(incidents)
+
+    async def close(self) -> None:
+        """Stop; what has not ended goes on at the next launch."""
+        await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
