@@ -126,7 +126,7 @@ def _inside(box: tuple[float, float, float, float]) -> ColumnElement[bool]:
     return and_(DeviceRow.place_ok, DeviceRow.lon.between(west, east), DeviceRow.lat.between(south, north))
 
 
-def _narrowed(query: Select[tuple[DeviceRow]], wanted: DeviceFilter) -> Select[tuple[DeviceRow]]:
+def _narrowed(query: Select[DeviceRow], wanted: DeviceFilter) -> Select[DeviceRow]:
     if wanted.words:
         query = query.where(
             or_(

@@ -1,0 +1,135 @@
+"""The gateways' way into the quarantine: quick to call, bounded under floods, durable within half a second."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from chengnao.kernel.access.model import Scope
+from chengnao.kernel.clock import Clock
+from chengnao.kernel.database import Database
+from chengnao.kernel.ids import new_id
+from chengnao.sensing.quarantine.model import Form, Held, Source, State
+from chengnao.sensing.quarantine.repository import QuarantineRepository
+
+log = logging.getLogger(__name__)
+
+KEPT_PER_MINUTE = 10  # of one device, one reason
+KEPT_PER_MINUTE_IN_ALL = 600
+_MAX_QUEUE = 5_000
+_MAX_PAYLOAD = 64 * 1024
+_FLUSH_SECONDS = 0.5
+
+
+@dataclass(slots=True)
+class _Window:
+    began: float
+    kept: int
+    last: str
+
+
+class QuarantineDesk:
+    """Takes refused pieces; the first few of a kind in a minute are kept whole, the others only counted."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._queue: deque[Held] = deque()
+        self._more: dict[str, int] = {}
+        self._windows: dict[tuple[str, str, str], _Window] = {}
+        self._minute = _Window(0.0, 0, "")
+        self.refused = 0
+
+    def hold(
+        self,
+        source: Source,
+        peer: str,
+        device_hint: str,
+        reason: str,
+        params: Mapping[str, Any],
+        payload: bytes,
+        form: Form,
+        scope: Scope,
+    ) -> None:
+        """Keep the piece, or count it. `scope` is the sender's: whose stewards may look at it and replay it."""
+        self.refused += 1
+        now = time.monotonic()
+        window = self._window((source, device_hint or peer, reason), now)
+        if window.kept >= KEPT_PER_MINUTE or not self._room(now):
+            last = window.last or self._minute.last
+            self._more[last] = self._more.get(last, 0) + 1
+            return
+        at = self._clock.now()
+        piece = Held(
+            id=new_id(),
+            source=source,
+            peer=peer,
+            device_hint=_storable(device_hint),
+            reason=reason,
+            params={key: _storable(value) if isinstance(value, str) else value for key, value in params.items()},
+            payload=payload[:_MAX_PAYLOAD],
+            form=form,
+            state=State.HELD,
+            count=0,
+            division_code=scope.division_code,
+            unit_id=scope.unit_id,
+            received_at=at,
+            updated_at=at,
+        )
+        window.kept += 1
+        window.last = self._minute.last = piece.id
+        self._minute.kept += 1
+        self._queue.append(piece)
+
+    def _window(self, key: tuple[str, str, str], now: float) -> _Window:
+        window = self._windows.get(key)
+        if window is None or now - window.began > 60:
+            if len(self._windows) > 10_000:
+                self._windows = {key: each for key, each in self._windows.items() if now - each.began <= 60}
+            window = _Window(now, 0, window.last if window else "")
+            if len(self._windows) <= 10_000:
+                self._windows[key] = window
+        return window
+
+    def _room(self, now: float) -> bool:
+        if now - self._minute.began > 60:
+            self._minute = _Window(now, 0, self._minute.last)
+        return self._minute.kept < KEPT_PER_MINUTE_IN_ALL and len(self._queue) < _MAX_QUEUE
+
+    async def run(self) -> None:
+        """Write what was taken until cancelled; the database may come and go."""
+        while True:
+            await asyncio.sleep(_FLUSH_SECONDS)
+            try:
+                await self.flush()
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("the quarantine cannot be written: %s", error)
+
+    async def flush(self) -> None:
+        """Write what waits; where that fails it goes on waiting."""
+        pieces, more = list(self._queue), dict(self._more)
+        if not pieces and not more:
+            return
+        async with self._database.unit_of_work() as uow:
+            repository = QuarantineRepository(uow.session)
+            await repository.add(pieces)
+            await repository.count(more)
+            await uow.commit()
+        for _ in pieces:
+            self._queue.popleft()
+        for held_id, number in more.items():
+            left = self._more[held_id] - number
+            if left:
+                self._more[held_id] = left
+            else:
+                del self._more[held_id]
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL stores no NUL in text."""
+    return text.replace("\x00", "�")

@@ -1,0 +1,124 @@
+"""The process `gateway`: readings in by HTTP, MQTT and HJ 212, onto the log."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from typing import Any
+
+import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
+
+from chengnao.kernel.bus import Bus
+from chengnao.kernel.clock import load_clock
+from chengnao.kernel.database import Database
+from chengnao.kernel.engines import database_url
+from chengnao.kernel.health import Heartbeat
+from chengnao.kernel.settings import Settings
+from chengnao.sensing.gateways.batching import Committer
+from chengnao.sensing.gateways.desk import QuarantineDesk
+from chengnao.sensing.gateways.hj212 import Hj212Gateway
+from chengnao.sensing.gateways.http import HttpGateway
+from chengnao.sensing.gateways.intake import Intake
+from chengnao.sensing.gateways.limits import DeviceLimiter
+from chengnao.sensing.gateways.mqtt import MqttGateway, broker_of
+from chengnao.sensing.gateways.registry import RegistryCache, RegistryFeed, TokenCache
+from chengnao.sensing.gateways.replay import Replayer
+
+log = logging.getLogger(__name__)
+
+_MESSAGE_ROOM = 4096  # of a message's largest size, for its subject and headers
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # the process has its own way of being told to stop
+
+
+async def run(settings: Settings) -> None:
+    """Serve until cancelled, then finish what was taken in."""
+    clock = load_clock(settings.home, settings.clock_speed)
+    database = Database.connect(database_url(settings), clock, pool_size=5)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
+        beat = await stack.enter_async_context(Heartbeat(settings.home, "gateway"))
+        bus = await Bus.connect(settings, "gateway")
+        stack.push_async_callback(bus.close)
+        cache = RegistryCache()
+        feed = RegistryFeed(cache, database)
+        await feed.refresh()
+        limiter = DeviceLimiter()
+        committer = Committer(bus.publish_readings, bus.client.max_payload - _MESSAGE_ROOM)
+        desk = QuarantineDesk(database, clock)
+        stack.push_async_callback(_last_flush, desk)
+        stack.push_async_callback(committer.close)
+        intake = Intake(cache, feed, limiter, committer, desk, clock)
+
+        hj212 = Hj212Gateway(intake)
+        await hj212.start(settings.host, settings.port("hj212"))
+        stack.push_async_callback(hj212.close)
+        http = HttpGateway(intake, TokenCache(database))
+        server = _Server(
+            uvicorn.Config(
+                http.app,
+                host=settings.host,
+                port=settings.port("gateway"),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=5,
+            )
+        )
+        broker = broker_of(settings)
+        mqtt = MqttGateway(intake, broker) if broker is not None else None
+        await _serve(
+            server, beat, intake, hj212, mqtt, [feed.run(), desk.run(), hj212.run(), Replayer(intake, database).run()]
+        )
+
+
+async def _serve(
+    server: uvicorn.Server,
+    beat: Heartbeat,
+    intake: Intake,
+    hj212: Hj212Gateway,
+    mqtt: MqttGateway | None,
+    duties: list[Coroutine[Any, Any, None]],
+) -> None:
+    if mqtt is not None:
+        duties.append(mqtt.run())
+    tasks = [asyncio.ensure_future(duty) for duty in duties]
+    serving = asyncio.create_task(server.serve())
+    try:
+        while not serving.done():
+            beat.ready = server.started
+            beat.lag = intake.committer.waiting_rows
+            beat.detail = _detail(intake, hj212, mqtt)
+            for task in tasks:
+                if task.done():
+                    await task  # a duty ends only by an error, and then the process must not pretend to work
+            await asyncio.sleep(0.5)
+        await serving
+    finally:
+        beat.ready = False
+        server.should_exit = True
+        with suppress(asyncio.CancelledError, SystemExit):
+            await serving
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _detail(intake: Intake, hj212: Hj212Gateway, mqtt: MqttGateway | None) -> str:
+    broker = "-" if mqtt is None else "on" if mqtt.connected else "off"
+    return (
+        f"readings {intake.committer.committed}, refused {intake.desk.refused}, limited {intake.limiter.refused}, "
+        f"HJ 212 links {len(hj212.links)} frames {hj212.frames}, MQTT {broker}"
+    )
+
+
+async def _last_flush(desk: QuarantineDesk) -> None:
+    try:
+        await desk.flush()
+    except (SQLAlchemyError, OSError) as error:
+        log.warning("the last refused pieces are lost: %s", error)

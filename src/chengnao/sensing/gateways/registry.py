@@ -1,0 +1,146 @@
+"""The gateways' own view of the registry: every device in memory, kept fresh at small cost."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy.exc import SQLAlchemyError
+
+from chengnao.kernel.access.model import Principal, Role, Scope
+from chengnao.kernel.access.service import find_token
+from chengnao.kernel.database import Database
+from chengnao.sensing.devices.model import Device, DeviceClass, Protocol, device_classes
+from chengnao.sensing.devices.repository import DeviceRepository
+
+log = logging.getLogger(__name__)
+
+REFRESH_SECONDS = 1.0
+# A write becomes visible at its commit, later than the time it carries; look back further than a commit takes.
+_LOOK_BACK = timedelta(seconds=10)
+_TOKEN_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class Entry:
+    """One known device; `index` is its row in the arrays of gateways."""
+
+    index: int
+    id: str
+    division_code: str
+    unit_id: str | None
+    kind: DeviceClass
+    class_index: int
+
+
+class RegistryCache:
+    """All devices by id, and those of HJ 212 by the name they give themselves."""
+
+    def __init__(self) -> None:
+        self.devices: dict[str, Entry] = {}
+        self.addresses: dict[str, Entry] = {}
+        self.classes = list(device_classes().values())
+        self.metrics: dict[str, int] = {}
+        self.low, self.high = self._ranges()
+        self._class_index = {kind.code: number for number, kind in enumerate(self.classes)}
+        self._address_of: dict[str, str] = {}
+
+    def _ranges(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Valid range by class and metric; the last column stands for metrics that no class knows."""
+        names = {name for kind in self.classes for name in kind.metrics}
+        self.metrics = {name: number for number, name in enumerate(sorted(names))}
+        low = np.full((len(self.classes), len(names) + 1), -np.inf)
+        high = np.full_like(low, np.inf)
+        for row, kind in enumerate(self.classes):
+            for name, metric in kind.metrics.items():
+                low[row, self.metrics[name]] = metric.low
+                high[row, self.metrics[name]] = metric.high
+        return low, high
+
+    def put(self, devices: Iterable[Device]) -> None:
+        for device in devices:
+            number = self._class_index.get(device.class_code)
+            if number is None:
+                log.warning("device %s has the unknown class %s and is not served", device.id, device.class_code)
+                continue
+            entry = self.devices.get(device.id)
+            if entry is None:
+                entry = Entry(len(self.devices), device.id, "", None, self.classes[number], number)
+                self.devices[device.id] = entry
+            entry.division_code, entry.unit_id = device.division_code, device.unit_id
+            entry.kind, entry.class_index = self.classes[number], number
+            old = self._address_of.pop(device.id, None)
+            if old is not None and self.addresses.get(old) is entry:
+                del self.addresses[old]
+            if device.protocol is Protocol.HJ212:
+                address = device.address or device.id
+                self.addresses[address] = entry
+                self._address_of[device.id] = address
+
+
+class RegistryFeed:
+    """Keeps a cache fresh from the database."""
+
+    def __init__(self, cache: RegistryCache, database: Database) -> None:
+        self.cache = cache
+        self._database = database
+        self._since: datetime | None = None
+        self._asked = -60.0
+        self._lock = asyncio.Lock()
+
+    async def refresh(self) -> None:
+        """Take in what has changed; several callers at once share one query, and it is asked 4 times a second at
+        most."""
+        async with self._lock:
+            if time.monotonic() - self._asked < 0.25:
+                return
+            self._asked = time.monotonic()
+            async with self._database.unit_of_work() as uow:
+                since = None if self._since is None else self._since - _LOOK_BACK
+                devices, self._since = await DeviceRepository(uow.session).changed_since(since)
+            self.cache.put(devices)
+
+    async def run(self) -> None:
+        """Refresh until cancelled; the database may come and go."""
+        while True:
+            try:
+                await self.refresh()
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("the registry cannot be read: %s", error)
+            await asyncio.sleep(REFRESH_SECONDS)
+
+
+class TokenCache:
+    """Who a bearer token speaks for; a token that is revoked is refused within 10 seconds."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[str, tuple[float, Principal | None]] = {}
+
+    async def principal(self, secret: str) -> Principal | None:
+        """The machine that may send readings; None for a token that is wrong, ended, or for something else."""
+        now = time.monotonic()
+        found = self._known.get(secret)
+        if found is not None and now - found[0] < _TOKEN_SECONDS:
+            return found[1]
+        async with self._database.unit_of_work() as uow:
+            token = await find_token(uow, secret)
+        principal = None if token is None or token.role is not Role.GATEWAY else token.principal
+        if len(self._known) > 10_000:  # guessing must not fill the memory
+            self._known.clear()
+        self._known[secret] = (now, principal)
+        return principal
+
+
+def may_write(scope: Scope, entry: Entry) -> bool:
+    """The rule `machine-sends-readings` of the policies, for many devices at once."""
+    inside = scope.division_code == "500000" or entry.division_code.startswith(scope.division_code)
+    return inside and (scope.unit_id is None or entry.unit_id == scope.unit_id)
+
+
+def sender_scope(principal: Principal) -> Scope:
+    return Scope(principal.division_code, principal.unit_id)
