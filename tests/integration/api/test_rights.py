@@ -1,0 +1,253 @@
+"""Every route x every role x own and foreign division."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from chengnao.kernel.access.model import MACHINE_ROLES, Role
+from tests.support.rights import ALLOWED
+from tests.support.world import PLACES, PNG, SECRET, Records, World
+
+pytestmark = pytest.mark.engines
+
+PUBLIC = {"GET /healthz", "GET /api/clock", "POST /api/session", "DELETE /api/session"}
+SIGNED_IN_ONLY = {"GET /api/session"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request about the records of one district."""
+
+    method: str
+    path: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Route:
+    """The action that a route asks for, and a well-formed request to it; None where it names no record."""
+
+    action: str
+    options: Callable[[Records], dict[str, Any]] = lambda records: {}
+
+
+def json(**body: Any) -> dict[str, Any]:
+    return {"json": body}
+
+
+def lonlat(records: Records) -> dict[str, float]:
+    return {"lon": PLACES[records.division].lon, "lat": PLACES[records.division].lat}
+
+
+ACTIONS = {
+    "dispatch": {"unit_id": "{unit}"},
+    "dismiss": {"reason": "不属实"},
+    "accept": {},
+    "return": {"reason": "属地不符"},
+    "handle": {"result": "已修复"},
+    "verify": {},
+    "rework": {"reason": "未修好"},
+    "close": {},
+    "urge": {},
+    "note": {"reason": "备注"},
+}
+ROUTES: dict[str, Route] = {
+    "GET /api/users": Route("user.read"),
+    "POST /api/users": Route(
+        "user.write",
+        lambda r: json(
+            username=f"new-{r.division}",
+            display_name="新人",
+            password="a long enough password",
+            roles=["auditor"],
+            division_code=r.division,
+        ),
+    ),
+    "GET /api/tokens": Route("token.read"),
+    "POST /api/tokens": Route(
+        "token.write", lambda r: json(name="新令牌", role="gateway", division_code=r.division, unit_id=r.unit)
+    ),
+    "DELETE /api/tokens/{token_id}": Route("token.write"),
+    "GET /api/audit": Route("audit.read"),
+    "GET /api/divisions": Route("division.read"),
+    "GET /api/divisions/outline": Route("division.read"),
+    "GET /api/units": Route("unit.read"),
+    "PUT /api/units/{unit_id}": Route(
+        "unit.write", lambda r: json(id=r.unit, name=f"单位{r.division}", division_code=r.division)
+    ),
+    "GET /api/rosters": Route("roster.read"),
+    "POST /api/rosters": Route(
+        "roster.write",
+        lambda r: json(
+            unit_id=r.unit,
+            user_id=r.ids["user"],
+            starts_at="2026-01-01T00:00:00Z",
+            ends_at="2026-01-01T08:00:00Z",
+        ),
+    ),
+    "GET /api/device-classes": Route("device.read"),
+    "GET /api/devices": Route("device.read"),
+    "GET /api/devices/map": Route("device.read", lambda r: {"params": {"bbox": "105,28,111,33", "zoom": 9}}),
+    "POST /api/devices": Route(
+        "device.write",
+        lambda r: json(
+            id=f"new-{r.division}",
+            name="新设备",
+            class_code="water_flow",
+            division_code=r.division,
+            unit_id=r.unit,
+            protocol="http",
+            **lonlat(r),
+        ),
+    ),
+    "GET /api/devices/{device_id}": Route("device.read"),
+    "PATCH /api/devices/{device_id}": Route("device.write", lambda r: json(name="改名")),
+    "GET /api/devices/{device_id}/latest": Route("reading.read"),
+    "GET /api/devices/{device_id}/readings": Route(
+        "reading.read",
+        lambda r: {"params": {"metric": "flow", "from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}},
+    ),
+    "GET /api/quarantine": Route("quarantine.read"),
+    "GET /api/quarantine/{held_id}": Route("quarantine.read"),
+    "POST /api/quarantine/{held_id}/replay": Route("quarantine.write"),
+    "POST /api/quarantine/{held_id}/discard": Route("quarantine.write", lambda r: json(reason="无用")),
+    "GET /api/thresholds": Route("threshold.read"),
+    "POST /api/thresholds": Route("threshold.write", lambda r: json(**threshold(r))),
+    "PUT /api/thresholds/{rule_id}": Route("threshold.write", lambda r: json(**threshold(r))),
+    "DELETE /api/thresholds/{rule_id}": Route("threshold.write"),
+    "GET /api/warnings": Route("warning.read"),
+    "GET /api/warnings/{warning_id}": Route("warning.read"),
+    "GET /api/incidents": Route("incident.read"),
+    "POST /api/incidents": Route(
+        "incident.create", lambda r: json(title="手工", category="other", division_code=r.division, **lonlat(r))
+    ),
+    "GET /api/incidents/{incident_id}": Route("incident.read"),
+    "POST /api/incidents/{incident_id}/photos": Route(
+        "incident.note", lambda r: {"files": {"file": ("a.png", PNG, "image/png")}}
+    ),
+    "POST /api/photos": Route("report.create", lambda r: {"files": {"file": ("a.png", PNG, "image/png")}}),
+    "GET /api/photos/{photo_id}": Route("incident.read"),
+    "GET /api/tasks/mine": Route("task.read"),
+    "POST /api/reports": Route(
+        "report.create", lambda r: json(content="路坏了", category="road_damage", division_code=r.division)
+    ),
+    "GET /api/reports": Route("report.read"),
+    "GET /api/categories": Route("incident.read"),
+    "GET /api/responsibilities": Route("responsibility.read"),
+    "PUT /api/responsibilities": Route(
+        "responsibility.write", lambda r: json(division_code=r.division, category="noise", unit_id=r.unit)
+    ),
+    "GET /api/evaluation": Route("evaluation.read", lambda r: {"params": {"by": "unit"}}),
+    "GET /api/situation": Route("situation.read"),
+    "GET /api/situation/map": Route("situation.read"),
+    "GET /api/stream": Route("situation.read"),
+    "GET /api/system": Route("system.read"),
+} | {
+    f"POST /api/incidents/{{incident_id}}/actions/{action}": Route(
+        f"incident.{action}",
+        lambda r, body=body: json(version=1, **{k: str(v).format(unit=r.unit) for k, v in body.items()}),
+    )
+    for action, body in ACTIONS.items()
+}
+ENDLESS = {"GET /api/stream"}
+NAMES_NO_RECORD = {"POST /api/photos"}
+"""Routes that change something but name no record of a district: there is no foreign side to them."""
+
+
+def threshold(records: Records) -> dict[str, Any]:
+    return {
+        "device_id": records.ids["device"],
+        "metric": "flow",
+        "direction": "above",
+        "levels": {"2": 9.0},
+        "category": "water_leak",
+    }
+
+
+def asked(name: str, records: Records) -> Asked:
+    method, path = name.split(" ")
+    ids = {
+        "token_id": records.ids["token"],
+        "unit_id": records.unit,
+        "device_id": records.ids["device"],
+        "held_id": records.ids["quarantine"],
+        "rule_id": records.ids["threshold"],
+        "warning_id": records.ids["warning"],
+        "incident_id": records.ids["incident"],
+        "photo_id": records.ids["photo"],
+    }
+    return Asked(method, path.format(**ids), ROUTES[name].options(records))
+
+
+async def ask(client: httpx.AsyncClient, request: Asked) -> httpx.Response:
+    return await client.request(request.method, request.path, **request.options)
+
+
+def test_every_route_is_in_the_table(app: FastAPI) -> None:
+    served = set()
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            served |= {f"{method} {route.path}" for method in route.methods}
+    served.discard("POST /api/incidents/{incident_id}/actions/{action}")
+    listed = {name for name in ROUTES if "/actions/" not in name}
+    assert served == listed | PUBLIC | SIGNED_IN_ONLY
+
+
+async def test_nobody_gets_anything(app: FastAPI, world: World) -> None:
+    async with world.client(app, None) as client:
+        for name in sorted([*ROUTES, *SIGNED_IN_ONLY]):
+            request = asked(name, world.own) if name in ROUTES else Asked(*name.split(" "), {})
+            assert (await ask(client, request)).status_code == 401, name
+
+
+async def test_a_wrong_token_and_a_missing_csrf_token_get_nothing(app: FastAPI, world: World) -> None:
+    async with world.client(app, Role.STEWARD) as client:
+        client.headers.pop("X-CSRF-Token")
+        for name in ROUTES:
+            if not name.startswith("GET"):
+                answer = await ask(client, asked(name, world.own))
+                assert (answer.status_code, answer.json()["error"]["code"]) == (403, "csrf_failed"), name
+        client.headers["Authorization"] = "Bearer cn_wrong"
+        assert (await client.get("/api/incidents")).status_code == 401
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_the_matrix(app: FastAPI, world: World, role: Role) -> None:
+    wrong = []
+    async with world.client(app, role) as client:
+        for name, route in ROUTES.items():
+            allowed = route.action in ALLOWED[role]
+            if name in ENDLESS and allowed:
+                continue
+            names_a_record = asked(name, world.own) != asked(name, world.foreign)
+            if names_a_record:
+                answer = await ask(client, asked(name, world.foreign))
+                if answer.status_code not in ((403, 404) if allowed else (403,)):
+                    wrong.append(f"foreign {name}: {answer.status_code} {answer.text[:200]}")
+                if SECRET in answer.text:
+                    wrong.append(f"foreign {name} leaks: {answer.text[:200]}")
+            elif not name.startswith("GET") and name not in NAMES_NO_RECORD:
+                wrong.append(f"{name}: the request names no record")
+            answer = await ask(client, asked(name, world.own))
+            good = answer.status_code in (200, 201, 204, 409) if allowed else answer.status_code == 403
+            if not good:
+                wrong.append(f"own {name}: {answer.status_code} {answer.text[:200]}")
+            if SECRET in answer.text:
+                wrong.append(f"own {name} leaks: {answer.text[:300]}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("role", sorted(set(Role) - MACHINE_ROLES))
+async def test_lists_show_the_own_records_and_only_those(app: FastAPI, world: World, role: Role) -> None:
+    async with world.client(app, role) as client:
+        for kind, key in (("incidents", "incident"), ("warnings", "warning"), ("devices", "device")):
+            listed = {each["id"] for each in (await client.get(f"/api/{kind}?size=200")).json()["items"]}
+            assert world.own.ids[key] in listed, kind
+            assert world.foreign.ids[key] not in listed, kind
+        for path in ("/api/incidents?division=500108", "/api/warnings?division=500108", "/api/devices?division=500108"):
+            assert (await client.get(path)).json()["total"] == 0

@@ -1,0 +1,26 @@
+"""Who may do what, written out by hand, to hold the policies and the routes against."""
+
+from chengnao.kernel.access.model import Role
+
+VIEW = {
+    "division.read", "unit.read", "roster.read", "device.read", "reading.read", "threshold.read", "warning.read",
+    "incident.read", "task.read", "report.read", "responsibility.read", "evaluation.read", "situation.read",
+}  # fmt: skip
+ALLOWED: dict[Role, set[str]] = {
+    Role.DUTY_OFFICER: VIEW
+    | {f"incident.{verb}" for verb in ("create", "dispatch", "dismiss", "close", "urge", "note")}
+    | {"report.create", "roster.write"},
+    Role.DISPATCHER: VIEW
+    | {f"incident.{verb}" for verb in ("create", "dispatch", "dismiss", "urge", "note")}
+    | {"report.create", "responsibility.write"},
+    Role.HANDLER: VIEW | {f"incident.{verb}" for verb in ("accept", "return", "handle", "note")} | {"report.create"},
+    Role.VERIFIER: VIEW | {f"incident.{verb}" for verb in ("verify", "rework", "note")},
+    Role.STEWARD: VIEW
+    | {"device.write", "quarantine.read", "quarantine.write", "threshold.write", "responsibility.write"},
+    Role.OPERATOR: VIEW
+    | {"user.read", "user.write", "token.read", "token.write", "system.read", "unit.write", "device.write"}
+    | {"quarantine.read"},
+    Role.AUDITOR: VIEW | {"audit.read", "system.read", "user.read", "token.read", "quarantine.read"},
+    Role.GATEWAY: {"reading.write"},
+    Role.REPORTER: {"report.create"},
+}

@@ -1,0 +1,229 @@
+"""One record of every kind in the own district and in a foreign one, and a signed-in client for each role."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import httpx
+from fastapi import FastAPI
+
+from chengnao.incident import intake
+from chengnao.incident.model import Responsibility, Source
+from chengnao.incident.service import Opening, open_incident
+from chengnao.kernel.access import service as access
+from chengnao.kernel.access.model import MACHINE_ROLES, SYSTEM, Role, User
+from chengnao.kernel.access.repository import AccessRepository
+from chengnao.kernel.database import Database, UnitOfWork
+from chengnao.kernel.ids import new_id
+from chengnao.kernel.organisation.model import Unit
+from chengnao.kernel.organisation.service import add_duty, put_unit, seed_divisions
+from chengnao.kernel.places import Place
+from chengnao.kernel.settings import Settings
+from chengnao.kernel.vocabulary import Level
+from chengnao.kernel.web import SESSION_COOKIE
+from chengnao.sensing.devices.model import Device, Protocol
+from chengnao.sensing.devices.service import put_all
+from chengnao.sensing.quarantine import model as quarantine
+from chengnao.sensing.quarantine.repository import QuarantineRepository
+from chengnao.warning.model import DeviceWarning, Direction, ThresholdRule, WarningState
+from chengnao.warning.repository import WarningRepository
+from chengnao.warning.service import add_rule
+
+OWN, FOREIGN = "500103", "500108"
+PLACES = {OWN: Place(106.55, 29.555), FOREIGN: Place(106.64897, 29.54191)}
+SECRET = "外区机密"
+"""Stands in every record of the foreign district: no answer to the own one may contain it."""
+
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478da63f8cfc0f01f0005000201f4d8c7"
+    "4e0000000049454e44ae426082"
+)
+
+
+@dataclass
+class Records:
+    """The ids of one district's records."""
+
+    division: str
+    unit: str
+    ids: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class World:
+    own: Records
+    foreign: Records
+    sessions: dict[Role, tuple[str, str]] = field(default_factory=dict)
+    tokens: dict[Role, str] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def client(self, app: FastAPI, role: Role | None) -> AsyncIterator[httpx.AsyncClient]:
+        """A client of the role in the own district; of nobody where the role is None."""
+        headers, cookies = {}, {}
+        if role in self.sessions:
+            cookies[SESSION_COOKIE], headers["X-CSRF-Token"] = self.sessions[role]
+        elif role is not None:
+            headers["Authorization"] = f"Bearer {self.tokens[role]}"
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://test", headers=headers, cookies=cookies
+        ) as client:
+            yield client
+
+
+async def make_world(database: Database, settings: Settings) -> World:
+    """Fill an empty database."""
+    async with database.unit_of_work() as uow:
+        await seed_divisions(uow)
+        own = await _records(uow, settings, OWN, "本区")
+        foreign = await _records(uow, settings, FOREIGN, SECRET)
+        world = World(own, foreign)
+        for role in Role:
+            if role in MACHINE_ROLES:
+                unit = own.unit if role is Role.GATEWAY else None
+                _, world.tokens[role] = await access.create_token(
+                    uow, name=role, role=role, division_code=OWN, unit_id=unit
+                )
+            else:
+                world.sessions[role] = await _signed_in(uow, own, role)
+        await uow.commit()
+    return world
+
+
+async def _signed_in(uow: UnitOfWork, own: Records, role: Role) -> tuple[str, str]:
+    user = User(new_id(), role, f"本区{role}", frozenset({role}), OWN, own.unit if role is Role.HANDLER else None)
+    repository = AccessRepository(uow.session)
+    await repository.add_user(user, "no password")
+    now = datetime.now(UTC)
+    await repository.add_session(access.digest(f"secret-{role}"), user.id, "csrf", now + timedelta(hours=1), now)
+    return f"secret-{role}", "csrf"
+
+
+async def _records(uow: UnitOfWork, settings: Settings, division: str, mark: str) -> Records:
+    records = Records(division, f"unit-{division}")
+    ids = records.ids
+    await put_unit(uow, Unit(records.unit, f"单位{division}", division))
+    ids["device"] = f"device-{division}"
+    await put_all(uow, [_device(records, mark)])
+    ids["threshold"] = (await add_rule(uow, _rule(records, mark))).id
+    warning = _warning(uow, records, mark)
+    await WarningRepository(uow.session).put_warnings([warning])
+    ids["warning"] = warning.id
+    await intake.put_responsibility(uow, Responsibility(division, "road_damage", records.unit))
+    opening = Opening(
+        Source.MANUAL, f"{mark}事件", "road_damage", division, description=mark, place=PLACES[division], address=mark
+    )
+    incident = await open_incident(uow, SYSTEM, opening)
+    ids["incident"] = incident.id
+    ids["photo"] = (await intake.keep_photo(uow, settings.home, SYSTEM, incident, PNG)).id
+    await intake.take_report(
+        uow,
+        SYSTEM,
+        intake.ReportIn(
+            content=f"{mark}诉求",
+            category="road_damage",
+            division_code=division,
+            place=PLACES[division],
+            address=mark,
+            reporter_name=None,
+            reporter_phone=None,
+            photo_ids=[],
+        ),
+    )
+    piece = _piece(uow, records, mark)
+    await QuarantineRepository(uow.session).add([piece])
+    ids["quarantine"] = piece.id
+    user = User(new_id(), f"person-{division}", f"{mark}用户", frozenset({Role.AUDITOR}), division, None)
+    await AccessRepository(uow.session).add_user(user, "no password")
+    ids["user"] = user.id
+    token, _ = await access.create_token(
+        uow, name=f"{mark}令牌", role=Role.GATEWAY, division_code=division, unit_id=None
+    )
+    ids["token"] = token.id
+    now = uow.clock.now()
+    ids["duty"] = (await add_duty(uow, records.unit, user.id, now, now + timedelta(hours=8))).id
+    await access.record_act(uow, user.principal, "user.write", note=mark)
+    return records
+
+
+def _device(records: Records, mark: str) -> Device:
+    place = PLACES[records.division]
+    return Device(
+        id=records.ids["device"],
+        name=f"{mark}设备",
+        class_code="water_flow",
+        division_code=records.division,
+        unit_id=records.unit,
+        protocol=Protocol.HTTP,
+        address=None,
+        lon=place.lon,
+        lat=place.lat,
+        place_ok=True,
+        interval_seconds=60,
+    )
+
+
+def _rule(records: Records, mark: str) -> ThresholdRule:
+    return ThresholdRule(
+        id=new_id(),
+        device_class=None,
+        device_id=records.ids["device"],
+        metric="flow",
+        direction=Direction.ABOVE,
+        levels={Level.ORANGE: 5.0},
+        duration_seconds=0,
+        hysteresis=0,
+        category="water_leak",
+        source=mark,
+        division_code=records.division,
+        unit_id=records.unit,
+    )
+
+
+def _warning(uow: UnitOfWork, records: Records, mark: str) -> DeviceWarning:
+    now, place = uow.clock.now(), PLACES[records.division]
+    return DeviceWarning(
+        id=new_id(),
+        rule_id=records.ids["threshold"],
+        device_id=records.ids["device"],
+        device_name=f"{mark}设备",
+        title=f"{mark}预警",
+        metric="flow",
+        unit="m³/h",
+        direction=Direction.ABOVE,
+        category="water_leak",
+        level=Level.ORANGE,
+        peak_level=Level.ORANGE,
+        opens_incident_at=Level.YELLOW,
+        state=WarningState.OPEN,
+        value=6.0,
+        threshold=5.0,
+        opened_at=now,
+        updated_at=now,
+        cleared_at=None,
+        division_code=records.division,
+        unit_id=records.unit,
+        lon=place.lon,
+        lat=place.lat,
+    )
+
+
+def _piece(uow: UnitOfWork, records: Records, mark: str) -> quarantine.Held:
+    now = uow.clock.now()
+    return quarantine.Held(
+        id=new_id(),
+        source=quarantine.Source.HJ212,
+        peer=mark,
+        device_hint=records.ids["device"],
+        reason="bad_crc",
+        params={},
+        payload=mark.encode(),
+        form=quarantine.Form.FRAME,
+        state=quarantine.State.HELD,
+        count=0,
+        division_code=records.division,
+        unit_id=records.unit,
+        received_at=now,
+        updated_at=now,
+    )
