@@ -11,6 +11,9 @@ from chengnao.demonstration.chance import seeded
 from chengnao.demonstration.rivers import RainStation, Rivers, RiverStation, load_stations, rain, stage
 from chengnao.demonstration.water import Waterworks, load_layout
 
+HEAVY_RAIN_MM = 10.0
+"""Rain in an hour from which on residents write about water on the roads."""
+
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _STUCK_PERIOD = timedelta(hours=16)
 _SILENT_PERIOD = timedelta(hours=7)
@@ -93,7 +96,7 @@ class Field:
             self._river(station, flows[station.device], noise.uniform(-0.01, 0.01), now) for station in stations.rivers
         ]
         rains = [self._rain(station, now) for station in stations.rains]
-        self.raining = any(sample.values["RAIN1H"] >= stations.rain_levels[4] for sample in rains)
+        self.raining = any(sample.values["RAIN1H"] >= HEAVY_RAIN_MM for sample in rains)
         return self._with_faults([*rivers, *rains], now)
 
     def _river(self, station: RiverStation, flow: float, noise: float, now: datetime) -> Sample:

@@ -66,7 +66,10 @@ class RainStation:
 class Stations:
     rivers: tuple[RiverStation, ...]
     rains: tuple[RainStation, ...]
-    rain_levels: Mapping[int, float]
+
+    @property
+    def all(self) -> tuple[RiverStation | RainStation, ...]:
+        return *self.rivers, *self.rains
 
 
 @cache
@@ -76,7 +79,6 @@ def load_stations() -> Stations:
     return Stations(
         tuple(RiverStation(**entry) for entry in raw["rivers"]),
         tuple(RainStation(**entry) for entry in raw["rains"]),
-        raw["rain_levels"],
     )
 
 
@@ -99,7 +101,7 @@ def storm_intensity(seed: int, hours: float) -> float:
     for index in (latest - 1, latest):
         rng = seeded("storm", seed, index)
         starts = (index + rng.uniform(0, 0.5)) * _STORM_EVERY_H
-        total += rng.choice((6, 14, 26, 34, 48, 66)) * rng.uniform(0.8, 1.2) * _pulse(hours - starts, 1.5)
+        total += rng.choice((4, 9, 15, 24, 34, 56)) * rng.uniform(0.8, 1.2) * _pulse(hours - starts, 1.5)
     return total
 
 

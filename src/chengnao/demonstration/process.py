@@ -1,0 +1,149 @@
+"""The `city` process: the demonstration's devices, residents and workers, all of them clients over real sockets."""
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote, urlsplit
+
+from chengnao.demonstration.chance import seeded
+from chengnao.demonstration.field import Field
+from chengnao.demonstration.links import Hj212Link, HttpLink, MqttBroker, MqttLink
+from chengnao.demonstration.mains import Mains
+from chengnao.demonstration.memory import remember
+from chengnao.demonstration.people import workers_password
+from chengnao.demonstration.portal import Machine, NotNowError, RefusedError
+from chengnao.demonstration.residents import seconds_to_next, write_report
+from chengnao.demonstration.rivers import load_stations
+from chengnao.demonstration.tokens import read_tokens
+from chengnao.demonstration.water import Waterworks
+from chengnao.demonstration.workers import Workers
+from chengnao.kernel.clock import Clock, load_clock, sleep_until
+from chengnao.kernel.health import Heartbeat
+from chengnao.kernel.settings import Settings, load_secrets
+
+log = logging.getLogger(__name__)
+
+SEED = 20260125
+_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+_RESTART_SECONDS = 5.0
+
+UNTIDY_STATION = "demo-r-cuntan"
+"""Sends its frames in two pieces."""
+
+STALE_CRC_STATION = "demo-r-ciqikou"
+GARBAGE_METER = "demo-q-204"
+_GARBAGE_MINUTES = 70
+
+
+async def run(settings: Settings) -> None:
+    """Keep the city alive until cancelled."""
+    async with Heartbeat(settings.home, "city") as beat:
+        beat.detail = "solving the water network"
+        clock = load_clock(settings.home, settings.clock_speed)
+        memory = remember(settings.home)
+        now = clock.now()
+        works = await asyncio.to_thread(Waterworks.at, now, memory.day, memory.tanks, memory.bursts)
+        mains = Mains(settings.home, SEED, works, memory.next_burst, now)
+        await City(settings, clock, Field(SEED, works, now), mains, beat).run()
+
+
+class City:
+    """All that goes on in the city, each in a task of its own that is started again when it fails."""
+
+    def __init__(self, settings: Settings, clock: Clock, field: Field, mains: Mains, beat: Heartbeat) -> None:
+        secrets, tokens = load_secrets(settings.home), read_tokens(settings.home)
+        web = f"http://{settings.host}:{settings.port('web')}"
+        self._clock = clock
+        self._field = field
+        self._mains = mains
+        self._beat = beat
+        self._gateway = Machine(f"http://{settings.host}:{settings.port('gateway')}", tokens.gateway)
+        self._hotline = Machine(web, tokens.reporter)
+        self._pressures = HttpLink(self._gateway)
+        self._flows = MqttLink(_broker(settings, secrets.mqtt_password))
+        self._stations = {
+            station.device: Hj212Link(
+                settings.host, settings.port("hj212"), station.mn, untidy=station.device == UNTIDY_STATION
+            )
+            for station in load_stations().all
+        }
+        self._workers = Workers(web, workers_password(secrets), clock, mains.see)
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for job in (
+                    self._minutes,
+                    self._pressures.run,
+                    self._flows.run,
+                    *(link.run for link in self._stations.values()),
+                    self._workers.run,
+                    self._residents,
+                ):
+                    group.create_task(_for_ever(job))
+        finally:
+            await self._gateway.close()
+            await self._hotline.close()
+
+    async def _minutes(self) -> None:
+        """Each city minute, or each real second where city minutes are shorter: all devices report."""
+        step = timedelta(minutes=max(1, math.ceil(self._clock.speed / 60)))
+        moment = _next(self._clock.now(), step)
+        while True:
+            await sleep_until(self._clock, moment)
+            await self._mains.step(moment, self._workers.open_incidents)
+            self._report(moment)
+            moment = max(moment + step, _next(self._clock.now() - 5 * step, step))
+
+    def _report(self, moment: datetime) -> None:
+        self._pressures.backlog.put(self._field.pressures(moment))
+        self._flows.put(self._field.flows(moment))
+        minute = (moment - _EPOCH) // timedelta(minutes=1)
+        for sample in self._field.stations(moment):
+            link = self._stations[sample.device]
+            link.put(sample)
+            if sample.device == STALE_CRC_STATION and minute % _GARBAGE_MINUTES == 0:
+                link.put(sample, damaged=True)
+        if minute % _GARBAGE_MINUTES == _GARBAGE_MINUTES // 2:
+            self._flows.put_raw(GARBAGE_METER, b"\x00\xffFLOW??1#")
+        waiting = [len(self._pressures.backlog), len(self._flows.backlog)]
+        waiting += [len(link.backlog) for link in self._stations.values()]
+        self._beat.ready = True
+        self._beat.lag = max(waiting)
+        self._beat.detail = f"open incidents {self._workers.open_incidents}"
+
+    async def _residents(self) -> None:
+        rng = seeded("residents", SEED, self._clock.now())
+        while True:
+            await asyncio.sleep(seconds_to_next(rng, self._workers.open_incidents))
+            conditions = [
+                name for name, true in (("rain", self._field.raining), ("burst", self._field.works.leaking())) if true
+            ]
+            try:
+                await self._hotline.post("/api/reports", write_report(rng, conditions))
+            except (NotNowError, RefusedError) as error:
+                log.info("a report is not taken: %s", error)
+
+
+def _next(now: datetime, step: timedelta) -> datetime:
+    return _EPOCH + ((now - _EPOCH) // step + 1) * step
+
+
+def _broker(settings: Settings, password: str) -> MqttBroker:
+    """The broker that the gateway listens to as well: the platform's own, or the one the settings name."""
+    if settings.mqtt_url is None:
+        return MqttBroker(settings.host, settings.port("mqtt"), "device", password)
+    url = urlsplit(settings.mqtt_url)
+    return MqttBroker(url.hostname or "", url.port or 1883, unquote(url.username or ""), unquote(url.password or ""))
+
+
+async def _for_ever(job: Callable[[], Awaitable[None]]) -> None:
+    """Run the job; a failure that it does not expect is logged and ends nothing but this run of it."""
+    while True:
+        try:
+            await job()
+        except Exception:
+            log.exception("%s failed and is started again", job.__qualname__)
+        await asyncio.sleep(_RESTART_SECONDS)

@@ -1,0 +1,82 @@
+"""What residents write: valid categories, places inside their divisions, and a pace that keeps the city busy."""
+
+import csv
+import math
+from collections import Counter
+from importlib.resources import files
+
+from chengnao.demonstration.chance import seeded
+from chengnao.demonstration.residents import MEAN_SECONDS, load_residents, seconds_to_next, write_report
+from chengnao.demonstration.rivers import load_stations
+from chengnao.demonstration.water import load_layout
+from chengnao.incident.catalogue import categories
+from chengnao.incident.districts import district_at
+from chengnao.kernel.places import Place
+
+FORMER = {"500105": "500157", "500112": "500157"}
+"""Two districts whose outlines stand for the one that took their place, which has no outline."""
+
+
+def divisions() -> dict[str, str]:
+    lines = (files("chengnao.kernel.organisation") / "data" / "divisions.csv").read_text("utf-8").splitlines()
+    return {row["code"]: row["name"] for row in csv.DictReader(lines) if not row["valid_to"]}
+
+
+def in_district(lon: float, lat: float, division_code: str) -> bool:
+    district = division_code[:6]
+    found = district_at(Place(lon, lat))
+    # No outline is in force for a district made of former ones: then only "in no other district" can be checked.
+    return found == district or (found is None and district in FORMER.values())
+
+
+def test_texts_have_known_categories_and_say_where() -> None:
+    residents = load_residents()
+    assert len(residents.texts) >= 25
+    assert {text.category for text in residents.texts} <= categories().keys()
+    assert {text.when for text in residents.texts} <= {"", "rain", "burst"}
+    for text in residents.texts:
+        assert text.content.count("{at}") == 1
+
+
+def test_spots_lie_in_their_districts_and_streets_exist() -> None:
+    names = divisions()
+    for spot in load_residents().spots:
+        assert names[spot.division_code] == spot.street
+        assert in_district(spot.lon, spot.lat, spot.division_code), spot
+
+
+def test_devices_lie_in_their_districts() -> None:
+    layout, stations = load_layout(), load_stations()
+    for device in (*layout.pressures, *layout.flows, *stations.all):
+        assert in_district(device.lon, device.lat, device.division_code), device
+    ids = [device.device for device in (*layout.pressures, *layout.flows, *stations.all)]
+    assert len(ids) == len(set(ids)) == 62
+
+
+def test_a_report_is_near_its_spot_and_complete() -> None:
+    rng = seeded("test")
+    spots = {spot.division_code: spot for spot in load_residents().spots}
+    for _ in range(300):
+        report = write_report(rng, [])
+        spot = spots[report["division_code"]]
+        assert report["category"] in categories()
+        assert "{" not in report["content"]
+        assert report["address"] in report["content"]
+        assert Place(report["lon"], report["lat"]).distance_m(Place(spot.lon, spot.lat)) < 180
+        assert in_district(report["lon"], report["lat"], report["division_code"]), report
+
+
+def test_water_on_the_road_is_reported_in_rain_alone() -> None:
+    dry = Counter(write_report(seeded("dry", n), [])["category"] for n in range(400))
+    wet = Counter(write_report(seeded("wet", n), ["rain"])["category"] for n in range(400))
+    assert dry["waterlogging"] == 0
+    assert dry["water_pressure"] == 0
+    assert wet["waterlogging"] > 80
+
+
+def test_the_pace_follows_how_busy_the_city_is() -> None:
+    rng = seeded("pace")
+    means = {count: sum(seconds_to_next(rng, count) for _ in range(2000)) / 2000 for count in (3, 16, 40)}
+    assert means[3] < 0.35 * MEAN_SECONDS
+    assert math.isclose(means[16], MEAN_SECONDS, rel_tol=0.1)
+    assert means[40] > 2.5 * MEAN_SECONDS
