@@ -37,11 +37,11 @@ def _outlines() -> list[tuple[str, tuple[float, float, float, float], list[list[
     source = files("chengnao.kernel.organisation") / "data" / "outlines.geojson"
     found = []
     for feature in json.loads(source.read_text("utf-8"))["features"]:
-        if feature["properties"]["valid_to"] is not None:
+        properties, geometry = feature["properties"], feature["geometry"]
+        if properties["kind"] != "district" or properties["valid_to"] is not None:
             continue
-        geometry = feature["geometry"]
-        polygons = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
+        polygons = geometry["coordinates"]
         lons = [point[0] for polygon in polygons for ring in polygon for point in ring]
         lats = [point[1] for polygon in polygons for ring in polygon for point in ring]
-        found.append((feature["properties"]["code"], (min(lons), min(lats), max(lons), max(lats)), polygons))
+        found.append((properties["code"], (min(lons), min(lats), max(lons), max(lats)), polygons))
     return found
