@@ -129,7 +129,9 @@ async def _check_incidents(platform: Platform, reports: dict[int, str], loud: li
                 )
             )
             counts = {row.incident_id: (row.opened - row.dispatched, row.dispatched) for row in rows}
-            tasks: dict[str, int] = dict((await uow.session.execute(text("SELECT incident_id, count(*) FROM tasks GROUP BY 1"))).all())
+            tasks: dict[str, int] = dict(
+                (await uow.session.execute(text("SELECT incident_id, count(*) FROM tasks GROUP BY 1"))).all()
+            )
             warnings = (
                 await uow.session.execute(
                     text("SELECT device_id, count(*), count(incident_id) FROM warnings WHERE state = 'open' GROUP BY 1")

@@ -1,7 +1,4 @@
-from collections.abc import AsyncIterator
-
 import pytest
-from chengnao.sensing.readings.store import ReadingsStore
 from fastapi import FastAPI
 
 from chengnao.api.app import create_app
@@ -10,15 +7,16 @@ from chengnao.kernel.bus import Bus
 from chengnao.kernel.database import Database
 from chengnao.kernel.settings import Settings, load_secrets
 from chengnao.kernel.web import Context
+from chengnao.sensing.readings.store import ReadingsStore
 from tests.support.world import World, make_world
 
 
 @pytest.fixture
-async def app(settings: Settings, database: Database, bus: Bus, store: str) -> AsyncIterator[FastAPI]:
+async def app(settings: Settings, database: Database, bus: Bus, store: str) -> FastAPI:
     """The whole application over real engines, without a listening socket."""
     readings = ReadingsStore.create(settings, load_secrets(settings.home))
     await readings.ensure_schema()
-    yield create_app(Context(settings, database.clock, database, bus, Authority.load()), readings)
+    return create_app(Context(settings, database.clock, database, bus, Authority.load()), readings)
 
 
 @pytest.fixture
