@@ -16,8 +16,9 @@ from chengnao.kernel.settings import Settings, load_settings
 from tests.support.ports import free_block
 from tests.support.stack import make_home, remove_home
 
-COMMAND = os.environ.get("CHENGNAO_COMMAND") or str(Path(sys.executable).with_name("chengnao"))
-"""The command under test: of the checkout's own environment, or of one that holds the installed wheel."""
+WHEEL = os.environ.get("CHENGNAO_WHEEL_VENV")
+COMMAND = str(Path(WHEEL, "bin", "chengnao") if WHEEL else Path(sys.executable).with_name("chengnao"))
+"""The command under test: of the environment that holds the installed wheel, where there is one."""
 
 PASSWORD = "chengnao-demo"
 
