@@ -74,7 +74,7 @@ class QuarantineDesk:
             params={key: _storable(value) if isinstance(value, str) else value for key, value in params.items()},
             payload=payload[:_MAX_PAYLOAD],
             form=form,
-            state=State.HELD,
+            state=State.WAITING,
             count=0,
             division_code=scope.division_code,
             unit_id=scope.unit_id,

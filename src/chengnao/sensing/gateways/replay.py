@@ -54,7 +54,7 @@ class Replayer:
                 outcome: dict[str, Any] = {"accepted": accepted}
                 if problem is not None:
                     outcome["error"] = problem.to_dict()
-                state = State.REPLAYED if problem is None else State.HELD
+                state = State.REPLAYED if problem is None else State.WAITING
                 await repository.move(piece.id, state, uow.clock.now(), outcome=outcome)
             await uow.commit()
             return len(pieces)

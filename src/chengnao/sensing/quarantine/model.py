@@ -26,19 +26,19 @@ class Form(StrEnum):
 
 
 class State(StrEnum):
-    HELD = "held"
+    WAITING = "waiting"
     REPLAY_REQUESTED = "replay_requested"
     REPLAYED = "replayed"
     DISCARDED = "discarded"
 
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
-    State.HELD: frozenset({State.REPLAY_REQUESTED, State.DISCARDED}),
-    State.REPLAY_REQUESTED: frozenset({State.REPLAYED, State.HELD}),
+    State.WAITING: frozenset({State.REPLAY_REQUESTED, State.DISCARDED}),
+    State.REPLAY_REQUESTED: frozenset({State.REPLAYED, State.WAITING}),
     State.REPLAYED: frozenset(),
     State.DISCARDED: frozenset(),
 }
-"""A replay that fails leads back to HELD, with the new reason in `outcome`."""
+"""A replay that fails leads back to WAITING, with the new reason in `outcome`."""
 
 
 @dataclass(frozen=True)
