@@ -124,13 +124,13 @@ async def _check_incidents(platform: Platform, reports: dict[int, str], loud: li
                 text(
                     "SELECT incident_id, count(*) AS opened, "
                     "count(*) FILTER (WHERE action = 'dispatch') AS dispatched FROM ("
-                    "  SELECT incident_id, action FROM timeline WHERE action IN ('open', 'dispatch')) t "
+                    "  SELECT incident_id, action FROM incident_timeline WHERE action IN ('open', 'dispatch')) t "
                     "GROUP BY incident_id"
                 )
             )
             counts = {row.incident_id: (row.opened - row.dispatched, row.dispatched) for row in rows}
             tasks: dict[str, int] = dict(
-                (await uow.session.execute(text("SELECT incident_id, count(*) FROM tasks GROUP BY 1"))).all()
+                (await uow.session.execute(text("SELECT incident_id, count(*) FROM incident_tasks GROUP BY 1"))).all()
             )
             warnings = (
                 await uow.session.execute(

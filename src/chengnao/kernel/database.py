@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import DateTime, MetaData, text
+from sqlalchemy import BigInteger, DateTime, MetaData, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import OperationalError
@@ -60,7 +60,7 @@ class OutboxRow(Base):
 
     __tablename__ = "outbox"
 
-    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
     envelope: Mapped[dict[str, Any]]
 
 
