@@ -29,8 +29,9 @@ T = TypeVar("T")
 BACKLOG = 240
 """Minutes of readings a link keeps while the platform is away."""
 
-_ACK_SECONDS = 10.0
-_ATTEMPTS = 6
+RECONNECT_SECONDS = 3.0
+ACK_SECONDS = 10.0
+ATTEMPTS = 6
 """A frame that nobody has answered so often is given up, or it would block the station for ever."""
 
 
@@ -138,7 +139,7 @@ class MqttLink:
                         self.backlog.delivered(message)
             except aiomqtt.MqttError as error:
                 log.info("the broker is away: %s", error)
-            await asyncio.sleep(3.0)
+            await asyncio.sleep(RECONNECT_SECONDS)
 
 
 class Hj212Link:
@@ -166,7 +167,7 @@ class Hj212Link:
                 await self._converse()
             except (OSError, TimeoutError, EOFError) as error:
                 log.info("station %s lost its line: %r", self._mn, error)
-            await asyncio.sleep(3.0)
+            await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _converse(self) -> None:
         reader, writer = await asyncio.open_connection(self._host, self._port)
@@ -176,10 +177,10 @@ class Hj212Link:
                 frame = await self.backlog.head()
                 await self._write(writer, frame)
                 self._attempts += 1
-                if is_wrong(frame) or self._attempts >= _ATTEMPTS:
+                if is_wrong(frame) or self._attempts >= ATTEMPTS:
                     self._done(frame)  # nobody answers to a frame that cannot be read
                     continue
-                async with asyncio.timeout(_ACK_SECONDS):
+                async with asyncio.timeout(ACK_SECONDS):
                     await _answer(reader, framer)
                 self._done(frame)
         finally:
