@@ -19,7 +19,7 @@ class _Missing(dict[str, Any]):
         return "?"
 
 
-def message(code: str, language: Language = "zh", **params: Any) -> str:
+def message(code: str, language: Language = "zh", /, **params: Any) -> str:
     """The text for `code`; the code itself where no text is known, so that an error is never hidden."""
     texts = message_table().get(code)
     if texts is None:
