@@ -133,15 +133,6 @@ export interface QuarantinedDetail extends Quarantined {
   text: string;
 }
 
-export interface WarningChange {
-  at: string;
-  from_level?: number | null;
-  to_level?: number | null;
-  level?: number | null;
-  value?: number | null;
-  change?: string | null;
-}
-
 export interface Warning {
   id: string;
   title: string;
@@ -317,19 +308,33 @@ export interface Evaluation {
   to: string;
   rows: EvaluationRow[];
   total: EvaluationRow;
-  definitions: { key: string; name: string; numerator: string; denominator: string | null }[];
+  definitions: {
+    key: string;
+    name: string;
+    name_en: string;
+    numerator: string;
+    numerator_en: string;
+    denominator: string | null;
+    denominator_en: string | null;
+  }[];
 }
 
 export interface Threshold {
   id: string;
-  class_code: string | null;
+  revision: number;
+  division_code: string;
+  device_class: string | null;
   device_id: string | null;
   metric: string;
-  level: Level;
   direction: string;
-  value: number;
+  levels: Partial<Record<'1' | '2' | '3' | '4', number>>;
   duration_seconds: number;
   hysteresis: number;
+  category: string;
+  opens_incident_at: Level;
+  enabled: boolean;
+  source: string;
+  unit_id: string | null;
 }
 
 export interface UserRow {
@@ -337,18 +342,21 @@ export interface UserRow {
   username: string;
   display_name: string;
   roles: Role[];
-  tier: string;
-  division_code: string | null;
-  unit_name?: string | null;
+  division_code: string;
+  unit_id: string | null;
+  active: boolean;
+  demonstration: boolean;
 }
 
 export interface TokenRow {
   id: string;
   name: string;
   role: string;
+  division_code: string;
+  unit_id: string | null;
   created_at: string;
-  expires_at?: string | null;
-  last_used_at?: string | null;
+  expires_at: string | null;
+  revoked_at: string | null;
 }
 
 export interface AuditRow {
@@ -357,8 +365,8 @@ export interface AuditRow {
   actor_name: string | null;
   action: string;
   outcome: string;
-  resource?: string | null;
-  address?: string | null;
+  division_code: string;
+  detail: Record<string, unknown>;
 }
 
 export interface ProcessRow {

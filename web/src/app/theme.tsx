@@ -49,7 +49,14 @@ export function ThemeProvider({ children }: { children: ReactNode }) {
       algorithm: shade === 'dark' ? antdTheme.darkAlgorithm : antdTheme.defaultAlgorithm,
       token: { ...tokens[shade], fontFamily, borderRadius: 6, fontSize: 14, wireframe: false },
       components: {
-        Table: { cellPaddingBlockMD: 9, cellPaddingBlockSM: 7, headerBorderRadius: 0 },
+        Table: {
+          cellPaddingBlockMD: 9,
+          cellPaddingBlockSM: 7,
+          headerBorderRadius: 0,
+          headerSplitColor: 'transparent',
+          headerSortActiveBg: 'transparent',
+          bodySortBg: 'transparent',
+        },
         Button: { primaryShadow: 'none', defaultShadow: 'none' },
       },
     }),

@@ -8,7 +8,6 @@ type Properties = Record<string, unknown>;
 export interface Outline {
   type: 'FeatureCollection';
   features: { type: 'Feature'; geometry: { type: string; coordinates: unknown }; properties: Properties }[];
-  rivers?: Outline;
 }
 
 type Ring = [number, number][];
@@ -35,7 +34,10 @@ function labelPoint(geometry: { type: string; coordinates: unknown }): [number, 
   return best.point;
 }
 
-const empty: Outline = { type: 'FeatureCollection', features: [] };
+const only = (outline: Outline, kind: string): Outline => ({
+  type: 'FeatureCollection',
+  features: outline.features.filter(({ properties }) => properties.kind === kind),
+});
 
 function labels(outline: Outline): Outline {
   return {
@@ -52,9 +54,10 @@ const source = (data: Outline) => ({ type: 'geojson' as const, data: data as unk
 
 function addGround(map: maplibregl.Map, outline: Outline, shade: Shade): void {
   const colours = palettes[shade];
-  map.addSource('districts', { ...source(outline), promoteId: 'code' });
-  map.addSource('district-names', source(labels(outline)));
-  map.addSource('rivers', source(outline.rivers ?? empty));
+  const districts = only(outline, 'district');
+  map.addSource('districts', { ...source(districts), promoteId: 'code' });
+  map.addSource('district-names', source(labels(districts)));
+  map.addSource('rivers', source(only(outline, 'river')));
   map.addLayer({ id: 'land', type: 'fill', source: 'districts', paint: { 'fill-color': colours.land } });
   map.addLayer({
     id: 'district-level',
@@ -134,7 +137,7 @@ export function useMap({ center, zoom, plain = false }: Options = {}): {
     });
     created.touchZoomRotate.disableRotation();
     created.addControl(new maplibregl.AttributionControl({ compact: false, customAttribution: note }), 'bottom-right');
-    if (!bare) created.addControl(new maplibregl.NavigationControl({ showCompass: false }), 'bottom-right');
+    if (!bare) created.addControl(new maplibregl.NavigationControl({ showCompass: false }), 'top-right');
     const ground = outline.data;
     created.on('load', () => {
       addGround(created, ground, started);

@@ -39,10 +39,21 @@ export function ReadingsChart({ device, metric, from, to, mark, height = 240, li
     const lines = series?.thresholds ?? [];
     const low = Math.min(...values, ...lines.map(({ value }) => value));
     const high = Math.max(...values, ...lines.map(({ value }) => value));
-    const room = (high - low || Math.abs(high) || 1) * 0.08;
+    const range = high - low || Math.abs(high) || 1;
+    const room = range * 0.08;
+    const compact = height < 180;
+    // Lines close together share the space of one label: the gravest keeps it.
+    const labelled: number[] = [];
+    const withLabels = [...lines]
+      .sort((a, b) => a.level - b.level)
+      .map((line) => {
+        const clear = labelled.every((other) => Math.abs(other - line.value) > (range * 16) / height);
+        if (clear) labelled.push(line.value);
+        return { ...line, clear };
+      });
     return {
       animation: false,
-      grid: { left: 8, right: 64, top: 28, bottom: 8, containLabel: true },
+      grid: { left: 8, right: 64, top: compact ? 10 : 28, bottom: 8, containLabel: true },
       tooltip: {
         trigger: 'axis',
         backgroundColor: ink.panel,
@@ -64,7 +75,7 @@ export function ReadingsChart({ device, metric, from, to, mark, height = 240, li
       },
       yAxis: {
         type: 'value',
-        name: series?.unit ?? '',
+        name: compact ? '' : (series?.unit ?? ''),
         nameTextStyle: { color: ink.faint, align: 'right' },
         min: Number.isFinite(low) ? Number((low - room).toPrecision(4)) : 0,
         max: Number.isFinite(high) ? Number((high + room).toPrecision(4)) : 1,
@@ -83,10 +94,10 @@ export function ReadingsChart({ device, metric, from, to, mark, height = 240, li
             symbol: 'none',
             silent: true,
             data: [
-              ...lines.map(({ level, value }) => ({
+              ...withLabels.map(({ level, value, clear }) => ({
                 yAxis: value,
                 lineStyle: { color: levelColour[level], type: 'dashed' as const, width: 1.2 },
-                label: { position: 'end' as const, formatter: `${t(`level.${level}`)} ${value}`, color: levelColour[level], fontSize: 11 },
+                label: { show: clear, position: 'end' as const, formatter: `${t(`level.${level}`)} ${value}`, color: levelColour[level], fontSize: 11 },
               })),
               ...(mark
                 ? [
@@ -102,7 +113,7 @@ export function ReadingsChart({ device, metric, from, to, mark, height = 240, li
         },
       ],
     };
-  }, [mark, series, shade, t, word]);
+  }, [height, mark, series, shade, t, word]);
 
   return (
     <Answered answer={answer} empty={(data) => data.points.length === 0} emptyText="chart.empty">

@@ -3,7 +3,7 @@ import { Button, Empty, Result, Skeleton } from 'antd';
 import type { ReactNode } from 'react';
 import { useTexts, type MessageKey } from '../i18n';
 
-interface Answer<T> {
+export interface Answer<T> {
   data: T | undefined;
   error: unknown;
   isPending: boolean;

@@ -3,6 +3,7 @@ import { useState } from 'react';
 import { api } from '../../api/client';
 import { useRefresh } from '../../api/hooks';
 import type { TokenRow } from '../../api/types';
+import { useSession } from '../../app/session';
 import { useTexts } from '../../i18n';
 import { showTime } from '../../lib/time';
 import { PagedTable } from '../../ui/PagedTable';
@@ -10,6 +11,7 @@ import { PagedTable } from '../../ui/PagedTable';
 /** Machines' keys. A key is shown once, when it is made. */
 export function TokensTab() {
   const { t, word, errorText } = useTexts();
+  const { me } = useSession();
   const { message } = App.useApp();
   const renew = useRefresh();
   const [making, setMaking] = useState(false);
@@ -25,8 +27,8 @@ export function TokensTab() {
   };
   const make = async (fields: { name: string; role: string }) => {
     try {
-      const { token } = await api.post<{ token: string }>('/tokens', fields);
-      setMade(token);
+      const { secret } = await api.post<{ secret: string }>('/tokens', { ...fields, division_code: me.division?.code });
+      setMade(secret);
       setMaking(false);
       form.resetFields();
       renew(['/tokens']);
@@ -38,12 +40,13 @@ export function TokensTab() {
     { title: t('token.name'), key: 'name', render: (_, row) => row.name },
     { title: t('user.roles'), key: 'role', render: (_, row) => word('role', row.role) },
     { title: t('token.created'), key: 'created', render: (_, row) => <span className="num">{showTime(row.created_at)}</span> },
-    { title: t('token.used'), key: 'used', render: (_, row) => <span className="num">{showTime(row.last_used_at)}</span> },
+    { title: t('token.expires'), key: 'expires', render: (_, row) => <span className="num">{showTime(row.expires_at)}</span> },
+    { title: t('token.state'), key: 'state', render: (_, row) => <span className={row.revoked_at ? 'status status-offline' : 'status status-online'}>{t(row.revoked_at ? 'token.revoked' : 'token.valid')}</span> },
     {
       title: '',
       key: 'revoke',
       width: 90,
-      render: (_, row) => (
+      render: (_, row) => row.revoked_at === null && (
         <Popconfirm title={t('token.revoke.sure')} onConfirm={() => void revoke(row.id)}>
           <Button type="text" danger size="small">
             {t('token.revoke')}

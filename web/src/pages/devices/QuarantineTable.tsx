@@ -8,14 +8,14 @@ import { showFullTime, showTime } from '../../lib/time';
 import { useView } from '../../lib/view';
 import { Answered, Failed, Nothing } from '../../ui/states';
 
-const states = ['waiting', 'replayed', 'discarded'] as const;
+const states = ['held', 'replay_requested', 'replayed', 'discarded'] as const;
 
 /** Frames that could not be read: a person looks, replays, or throws away with a reason. */
 export function QuarantineTable() {
   const { t, word } = useTexts();
   const view = useView();
   const page = view.number('page', 1);
-  const state = states.find((each) => each === view.get('state')) ?? 'waiting';
+  const state = states.find((each) => each === view.get('state')) ?? 'held';
   const answer = useGet<Paged<Quarantined>>('/quarantine', { state, page, size: 20 }, { keep: true });
   const columns: TableColumnsType<Quarantined> = [
     { title: t('quarantine.received'), key: 'at', width: 130, render: (_, row) => <span className="num">{showTime(row.received_at)}</span> },
@@ -27,7 +27,7 @@ export function QuarantineTable() {
   return (
     <>
       <div className="filters">
-        <Segmented value={state} onChange={(value) => view.set({ state: value === 'waiting' ? null : value, page: null })} options={states.map((each) => ({ value: each, label: word('quarantine.state', each) }))} />
+        <Segmented value={state} onChange={(value) => view.set({ state: value === 'held' ? null : value, page: null })} options={states.map((each) => ({ value: each, label: word('quarantine.state', each) }))} />
       </div>
       {answer.error && !answer.data ? (
         <Failed error={answer.error} retry={() => void answer.refetch()} />

@@ -1,20 +1,18 @@
-import { DatePicker, Segmented, Skeleton, Tooltip } from 'antd';
+import { DatePicker, Segmented, Tooltip } from 'antd';
 import dayjs from 'dayjs';
-import { lazy, Suspense, useMemo } from 'react';
+import { useMemo } from 'react';
 import { useGet } from '../../api/hooks';
 import type { Evaluation } from '../../api/types';
-import { useShade } from '../../app/theme';
 import { useTexts } from '../../i18n';
 import { platformNow } from '../../lib/clock';
 import { asCityInstant, cityTime } from '../../lib/time';
 import { useView } from '../../lib/view';
-import { chartInk, type ChartOption } from '../../ui/chart-option';
 import { Page, Panel } from '../../ui/Page';
 import { Answered } from '../../ui/states';
 import { EvaluationTable } from './EvaluationTable';
+import { GroupChart } from './GroupChart';
 import { percent, useDefinitions } from './definitions';
 
-const Chart = lazy(() => import('../../ui/Chart'));
 const groupings = ['unit', 'division', 'tier'] as const;
 const spans = ['today', 'week', 'month'] as const;
 type SpanName = (typeof spans)[number];
@@ -62,18 +60,23 @@ export default function EvaluationPage() {
         {(data) => (
           <>
             <Totals data={data} />
-            <div className="evaluation-grid">
-              <Panel
-                title={t('evaluation.table')}
-                className="panel-flush"
-                extra={<Segmented size="small" value={by} onChange={(value) => view.set({ by: value })} options={groupings.map((each) => ({ value: each, label: t(`evaluation.by.${each}`) }))} />}
-              >
-                <EvaluationTable data={data} by={by} />
-              </Panel>
-              <Panel title={t('evaluation.chart')}>
-                <RateChart data={data} />
-              </Panel>
-            </div>
+            <Panel
+              title={t('evaluation.table')}
+              className="panel-flush"
+              extra={<Segmented size="small" value={by} onChange={(value) => view.set({ by: value })} options={groupings.map((each) => ({ value: each, label: t(`evaluation.by.${each}`) }))} />}
+            >
+              <EvaluationTable data={data} by={by} />
+            </Panel>
+            {data.rows.length > 0 && (
+              <div className="evaluation-grid">
+                <Panel title={t('evaluation.rates')}>
+                  <GroupChart rows={data.rows} keys={['accept_rate', 'handle_rate']} label={t('evaluation.rates')} percent />
+                </Panel>
+                <Panel title={t('evaluation.counts')}>
+                  <GroupChart rows={data.rows} keys={['opened', 'closed']} label={t('evaluation.counts')} />
+                </Panel>
+              </div>
+            )}
           </>
         )}
       </Answered>
@@ -107,39 +110,5 @@ function Totals({ data }: { data: Evaluation }) {
         </Tooltip>
       ))}
     </div>
-  );
-}
-
-function RateChart({ data }: { data: Evaluation }) {
-  const { t } = useTexts();
-  const { shade } = useShade();
-  const rows = useMemo(() => [...data.rows].sort((a, b) => b.opened - a.opened).slice(0, 12).reverse(), [data.rows]);
-  const option = useMemo<ChartOption>(() => {
-    const ink = chartInk[shade];
-    const bars = [
-      { key: 'accept_rate' as const, colour: ink.series[0] ?? '#2bb3ab' },
-      { key: 'handle_rate' as const, colour: ink.series[1] ?? '#6d9df0' },
-    ];
-    return {
-      animation: false,
-      grid: { left: 4, right: 44, top: 34, bottom: 4, containLabel: true },
-      legend: { top: 0, left: 0, itemWidth: 12, itemHeight: 8, textStyle: { color: ink.text } },
-      tooltip: { trigger: 'axis', axisPointer: { type: 'shadow' }, backgroundColor: ink.panel, borderColor: ink.line, textStyle: { color: ink.text }, valueFormatter: (value) => (typeof value === 'number' ? `${value}%` : '—') },
-      xAxis: { type: 'value', max: 100, axisLabel: { color: ink.faint, formatter: '{value}%' }, splitLine: { lineStyle: { color: ink.line } } },
-      yAxis: { type: 'category', data: rows.map(({ name }) => name), axisLabel: { color: ink.text, width: 108, overflow: 'truncate' }, axisTick: { show: false }, axisLine: { lineStyle: { color: ink.line } } },
-      series: bars.map(({ key, colour }) => ({
-        name: t(`kpi.${key}`),
-        type: 'bar',
-        barMaxWidth: 9,
-        barGap: '30%',
-        itemStyle: { color: colour, borderRadius: 2 },
-        data: rows.map((row) => (row[key] === null ? null : Math.round(row[key] * 1000) / 10)),
-      })),
-    };
-  }, [rows, shade, t]);
-  return (
-    <Suspense fallback={<Skeleton active />}>
-      <Chart option={option} height={Math.max(220, rows.length * 38 + 60)} label={t('evaluation.chart')} />
-    </Suspense>
   );
 }

@@ -23,7 +23,7 @@ export function EvaluationTable({ data, by }: { data: Evaluation; by: 'unit' | '
   const { t } = useTexts();
   const define = useDefinitions(data.definitions);
   const most = Math.max(1, ...data.rows.map(({ opened }) => opened));
-  const incidentsOf = (key: string, more: Query = {}) => withQuery('/incidents', { [by]: key, from: data.from, to: data.to, ...more });
+  const incidentsOf = (key: string, more: Query = {}) => withQuery('/incidents', { state: 'all', from: data.from, to: data.to, ...(by === 'tier' ? {} : { [by]: key }), ...more });
   const title = (key: CountKey | RateKey) => (
     <Tooltip title={define(key)}>
       <span className="defined">
@@ -72,10 +72,10 @@ export function EvaluationTable({ data, by }: { data: Evaluation; by: 'unit' | '
     rate('handle_rate'),
     count('closed', { state: 'closed' }),
     rate('close_rate'),
-    count('returned', { state: 'returned' }),
+    count('returned', {}),
     rate('return_rate', true),
     count('reworked', {}),
-    count('overdue_open', { overdue: true }, 96),
+    count('overdue_open', { state: 'open', overdue: true }, 96),
   ];
   return (
     <Table<EvaluationRow>
@@ -84,7 +84,7 @@ export function EvaluationTable({ data, by }: { data: Evaluation; by: 'unit' | '
       columns={columns}
       dataSource={data.rows}
       pagination={data.rows.length > 15 ? { pageSize: 15, showSizeChanger: false, size: 'small' } : false}
-      scroll={{ x: 1160 }}
+      scroll={{ x: 1180 }}
       locale={{ emptyText: <Nothing text={t('evaluation.none')} /> }}
     />
   );

@@ -5,12 +5,14 @@ export const percent = (rate: number | null | undefined) => (rate == null ? '—
 
 /** What a figure counts, in words: the server's own definition. */
 export function useDefinitions(definitions: Evaluation['definitions']): (key: string) => string {
-  const { t } = useTexts();
+  const { t, lang } = useTexts();
   return (key) => {
     const found = definitions.find((each) => each.key === key);
     if (!found) return '';
-    return found.denominator
-      ? t('evaluation.ratio', { name: found.name, numerator: found.numerator, denominator: found.denominator })
-      : t('evaluation.number', { name: found.name, numerator: found.numerator });
+    const [name, numerator, denominator] =
+      lang === 'zh'
+        ? [found.name, found.numerator, found.denominator]
+        : [found.name_en, found.numerator_en, found.denominator_en];
+    return denominator ? t('evaluation.ratio', { name, numerator, denominator }) : t('evaluation.number', { name, numerator });
   };
 }

@@ -1,5 +1,5 @@
 import { FormOutlined, PlusOutlined } from '@ant-design/icons';
-import { Button, Select, Switch, Table, Tooltip } from 'antd';
+import { Button, Segmented, Select, Switch, Table, Tooltip } from 'antd';
 import { useEffect, useState } from 'react';
 import { useNavigate } from 'react-router';
 import { useGet } from '../../api/hooks';
@@ -17,6 +17,7 @@ import { Failed, Nothing } from '../../ui/states';
 import { useIncidentColumns } from './columns';
 import { RegisterDrawer } from './RegisterDrawer';
 
+const scopes = ['open', 'all'] as const;
 const states = ['new', 'dispatched', 'accepted', 'returned', 'handled', 'verified', 'closed', 'dismissed'];
 
 export default function IncidentsPage() {
@@ -26,13 +27,14 @@ export default function IncidentsPage() {
   const start = useAction();
   const page = view.number('page', 1);
   const size = view.number('size', 20);
+  // Without a choice, the list shows what still has to be done.
+  const state = view.get('state') || 'open';
   const filter = {
-    state: view.get('state'),
+    state: state === 'all' ? '' : state,
     category: view.get('category'),
     grade: view.get('grade'),
     division: view.get('division'),
     unit: view.get('unit'),
-    tier: view.get('tier'),
     overdue: view.get('overdue') ? true : undefined,
     q: view.get('q'),
     from: view.get('from'),
@@ -59,7 +61,7 @@ export default function IncidentsPage() {
     a: () => act('accept'),
     d: () => act('dispatch'),
   });
-  const narrowed = [filter.unit, filter.tier, filter.from].some(Boolean);
+  const narrowed = Boolean(filter.unit || filter.from);
   const register = view.get('new');
 
   return (
@@ -78,15 +80,20 @@ export default function IncidentsPage() {
       }
     >
       <div className="filters">
+        <Segmented
+          value={scopes.find((each) => each === state) ?? ''}
+          onChange={(value) => change({ state: value === 'open' ? undefined : value })}
+          options={scopes.map((each) => ({ value: each as string, label: t(`incidents.scope.${each}`) }))}
+        />
         <SearchBox value={filter.q} onSearch={(q) => change({ q })} placeholder={t('incidents.search')} />
         <Select
           allowClear
-          value={filter.state || undefined}
-          onChange={(state?: string) => change({ state })}
+          value={states.includes(state) ? state : undefined}
+          onChange={(chosen?: string) => change({ state: chosen })}
           placeholder={t('field.state')}
           aria-label={t('field.state')}
           popupMatchSelectWidth={false}
-          options={[{ value: 'open', label: t('incidents.open') }, ...states.map((state) => ({ value: state, label: word('state', state) }))]}
+          options={states.map((each) => ({ value: each, label: word('state', each) }))}
         />
         <Select
           allowClear
@@ -103,7 +110,7 @@ export default function IncidentsPage() {
           <Switch size="small" checked={filter.overdue === true} onChange={(overdue) => change({ overdue: overdue ? '1' : undefined })} /> {t('incidents.overdue')}
         </label>
         {narrowed && (
-          <Button type="link" size="small" onClick={() => change({ unit: undefined, tier: undefined, from: undefined, to: undefined })}>
+          <Button type="link" size="small" onClick={() => change({ unit: undefined, from: undefined, to: undefined })}>
             {filter.from ? t('incidents.narrowed', { from: showTime(filter.from), to: showTime(filter.to) }) : t('incidents.narrowed.unit')} ✕
           </Button>
         )}
@@ -124,7 +131,7 @@ export default function IncidentsPage() {
           dataSource={items}
           loading={answer.isPending || answer.isPlaceholderData}
           locale={{ emptyText: answer.isPending ? ' ' : <Nothing text={t('incidents.none')} /> }}
-          scroll={{ x: 980 }}
+          scroll={{ x: 'max-content' }}
           sticky
           rowClassName={(_, index) => (index === cursor ? 'row-cursor clickable' : 'clickable')}
           onRow={(incident, index) =>

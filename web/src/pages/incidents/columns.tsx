@@ -14,7 +14,7 @@ export function useIncidentColumns(sort: string): TableColumnsType<IncidentFlat>
   const order = (field: string) => (sort === field ? 'ascend' : sort === `-${field}` ? 'descend' : null);
   const live = (incident: IncidentFlat) => incident.state !== 'closed' && incident.state !== 'dismissed';
   return [
-    { title: t('field.grade'), key: 'grade', dataIndex: 'grade', width: 84, sorter: true, sortOrder: order('grade'), render: (_, { grade }) => <LevelMark level={grade} of="incident" /> },
+    { title: t('field.grade'), key: 'grade', dataIndex: 'grade', width: 76, sorter: true, sortOrder: order('grade'), render: (_, { grade }) => <LevelMark level={grade} of="incident" /> },
     {
       title: t('field.incident'),
       key: 'title',
@@ -32,11 +32,12 @@ export function useIncidentColumns(sort: string): TableColumnsType<IncidentFlat>
       ),
     },
     { title: t('field.state'), key: 'state', width: 104, render: (_, { state, state_name: name }) => <span className={`state state-${state}`}>{word('state', state, name)}</span> },
-    { title: t('field.category'), key: 'category', width: 128, ellipsis: true, render: (_, { category, category_name: name }) => categoryName(category, name) },
-    { title: t('field.division'), key: 'division', width: 112, ellipsis: true, render: (_, { division_name: name }) => name ?? '—' },
+    { title: t('field.category'), key: 'category', responsive: ['md'], width: 128, ellipsis: true, render: (_, { category, category_name: name }) => categoryName(category, name) },
+    { title: t('field.division'), key: 'division', responsive: ['md'], width: 112, ellipsis: true, render: (_, { division_name: name }) => name ?? '—' },
     {
       title: t('field.unit'),
       key: 'unit',
+      responsive: ['md'],
       width: 180,
       ellipsis: true,
       render: (_, { unit_name: unit, assignee_name: person }) => (
@@ -46,11 +47,11 @@ export function useIncidentColumns(sort: string): TableColumnsType<IncidentFlat>
         </div>
       ),
     },
-    { title: t('field.opened'), key: 'opened_at', width: 112, sorter: true, sortOrder: order('opened_at'), render: (_, { opened_at: at }) => <span className="num">{showTime(at)}</span> },
+    { title: t('field.opened'), key: 'opened_at', responsive: ['md'], width: 112, sorter: true, sortOrder: order('opened_at'), render: (_, { opened_at: at }) => <span className="num">{showTime(at)}</span> },
     {
       title: t('field.due'),
       key: 'due_at',
-      width: 150,
+      width: 140,
       sorter: true,
       sortOrder: order('due_at'),
       render: (_, incident) =>

@@ -1,9 +1,7 @@
-import type { UseQueryResult } from '@tanstack/react-query';
 import { LinkOutlined, WarningOutlined } from '@ant-design/icons';
 import { Tooltip } from 'antd';
 import { useEffect, useRef, type ReactNode } from 'react';
 import { Link } from 'react-router';
-import type { ApiError } from '../../api/client';
 import type { IncidentFlat, Paged, Warning } from '../../api/types';
 import { useTexts } from '../../i18n';
 import { useNow } from '../../lib/clock';
@@ -11,11 +9,11 @@ import { showFullTime } from '../../lib/time';
 import { drawable } from '../../lib/place';
 import { Due } from '../../ui/due';
 import { LevelMark } from '../../ui/level';
-import { Answered } from '../../ui/states';
+import { Answered, type Answer } from '../../ui/states';
 import { isSelected, type Selection } from './selection';
 
 interface ListProps<T> {
-  answer: UseQueryResult<Paged<T>, ApiError>;
+  answer: Answer<Paged<T>>;
   selection: Selection | null;
   onSelect: (selection: Selection) => void;
 }

@@ -9,10 +9,13 @@ import type { Selection } from './selection';
 
 const text = (value: unknown) => (typeof value === 'string' ? value : '');
 
+/** What a line of news leads to; a task leads to its incident. */
 function target(event: StreamEvent): Selection | null {
   const kind = event.type.split('.')[0];
-  const id = text(event.data.id) || text(event.data[`${kind ?? ''}_id`]) || (event.subject ?? '');
-  return (kind === 'warning' || kind === 'incident') && id ? { kind, id } : null;
+  const id = kind === 'task' ? text(event.data.incident_id) : (event.subject ?? '');
+  if (!id) return null;
+  if (kind === 'warning') return { kind, id };
+  return kind === 'incident' || kind === 'task' ? { kind: 'incident', id } : null;
 }
 
 /** The newest news, one line each. */
@@ -20,6 +23,10 @@ export function NewsFeed({ onSelect }: { onSelect: (selection: Selection) => voi
   const { t, word } = useTexts();
   const { feed } = useLive();
   const [open, setOpen] = useState(true);
+  const newsOf = (event: StreamEvent) => {
+    const state = text(event.data.state);
+    return event.type === 'incident.changed' && state ? word('state', state) : word('news', event.type);
+  };
   return (
     <section className="feed" aria-label={t('feed.title')}>
       <header>
@@ -31,12 +38,12 @@ export function NewsFeed({ onSelect }: { onSelect: (selection: Selection) => voi
           {feed.length === 0 && <li className="muted">{t('feed.empty')}</li>}
           {feed.slice(0, 6).map((event) => {
             const to = target(event);
-            const what = text(event.data.title) || text(event.data.number) || text(event.data.device_name) || (event.subject ?? '');
+            const what = text(event.data.title) || text(event.data.device_name) || (event.subject ?? '');
             return (
               <li key={event.id}>
                 <button type="button" disabled={!to} onClick={() => to && onSelect(to)}>
                   <time>{cityTime(event.time).format('HH:mm:ss')}</time>
-                  <em className={`feed-${event.type.split('.')[0] ?? ''}`}>{word('news', event.type)}</em>
+                  <em className={`feed-${event.type.split('.')[0] ?? ''}`}>{newsOf(event)}</em>
                   <span>{what}</span>
                 </button>
               </li>

@@ -154,7 +154,8 @@ export default function SituationMap({ districts, selection, picked, onSelect }:
     ring.className = 'map-ring';
     const marker = new maplibregl.Marker({ element: ring }).setLngLat([east, north]).addTo(map);
     const zoomed = Math.max(map.getZoom(), 10);
-    map.easeTo({ center: [east, north], zoom: zoomed, duration: 500 });
+    // The place keeps clear of the card that opens at the bottom.
+    map.easeTo({ center: [east, north], zoom: zoomed, offset: [0, -110], duration: 500 });
     return () => {
       marker.remove();
     };

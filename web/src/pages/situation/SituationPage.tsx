@@ -13,12 +13,19 @@ import { selectionOf, type Selection } from './selection';
 
 const SituationMap = lazy(() => import('./SituationMap'));
 
+const gravestFirst = (page: Paged<Warning>): Paged<Warning> => ({
+  ...page,
+  items: [...page.items].sort((a, b) => a.level - b.level || b.opened_at.localeCompare(a.opened_at)),
+});
+
 /** The duty room's page: what is going on now, on the map and in two lists that share one selection. */
 export default function SituationPage() {
   const { t } = useTexts();
   const view = useView();
   const counts = useGet<Situation>('/situation');
-  const warnings = useGet<Paged<Warning>>('/warnings', { state: 'open', size: 100 }, { keep: true });
+  const newest = useGet<Paged<Warning>>('/warnings', { state: 'open', size: 200 }, { keep: true });
+  const sorted = useMemo(() => newest.data && gravestFirst(newest.data), [newest.data]);
+  const warnings = { data: sorted, error: newest.error, isPending: newest.isPending, refetch: newest.refetch };
   const incidents = useGet<Paged<IncidentFlat>>('/incidents', { state: 'open', sort: '-opened_at', size: 100 }, { keep: true });
   const selection = selectionOf(view.get('sel'));
   const phoneTab = view.get('list') === 'incidents' ? 'incidents' : 'warnings';
@@ -32,10 +39,10 @@ export default function SituationPage() {
 
   const order = useMemo<Selection[]>(
     () => [
-      ...(warnings.data?.items ?? []).map(({ id }) => ({ kind: 'warning' as const, id })),
+      ...(sorted?.items ?? []).map(({ id }) => ({ kind: 'warning' as const, id })),
       ...(incidents.data?.items ?? []).map(({ id }) => ({ kind: 'incident' as const, id })),
     ],
-    [warnings.data, incidents.data],
+    [sorted, incidents.data],
   );
   const step = (by: number) => {
     const at = selection ? order.findIndex(({ kind, id }) => kind === selection.kind && id === selection.id) : -1;

@@ -44,7 +44,7 @@ export function TaskCard({ task, onHandle }: { task: Task; onHandle: () => void 
         <EnvironmentOutlined /> {[incident?.division_name, incident?.address].filter(Boolean).join(' ') || '—'}
       </p>
       <p className="task-meta">
-        <span className={`state state-${task.state}`}>{word('task', task.state)}</span> {incident?.category_name} · {t('task.dispatched', { time: showTime(task.dispatched_at) })}
+        <span className={`state state-${task.state}`}>{word('task', task.state)}</span> {incident?.category_name} · {t('task.since', { time: showTime(task.dispatched_at) })}
       </p>
       {task.return_reason && <blockquote>{task.return_reason}</blockquote>}
       {actions.length > 0 && (

@@ -35,7 +35,7 @@ export default function TasksPage() {
           { value: 'done', label: `${t('tasks.done')}${state === 'done' && answer.data ? ` ${answer.data.total}` : ''}` },
         ]}
       />
-      <Answered answer={answer} empty={(data) => data.items.length === 0} emptyText={state === 'open' ? 'tasks.none' : 'tasks.none.done'} rows={8}>
+      <Answered answer={answer} empty={(data) => data.items.length === 0} emptyText={me.unit === null ? 'tasks.no_unit' : state === 'open' ? 'tasks.none' : 'tasks.none.done'} rows={8}>
         {(data) => (
           <>
             <ul className="task-cards">
