@@ -32,7 +32,7 @@ from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.organisation.model import ancestors
-from chengnao.kernel.organisation.service import require_division, require_unit
+from chengnao.kernel.organisation.service import require_unit
 from chengnao.kernel.places import Place
 
 
@@ -77,7 +77,6 @@ async def open_incident(uow: UnitOfWork, actor: Principal, opening: Opening) -> 
     if opening.source_key and (known := await repository.by_source(opening.source_key)):
         return known
     kind = category(opening.category)
-    await require_division(uow, opening.division_code)
     now = uow.clock.now()
     grade = opening.grade or kind.grade
     incident = Incident(

@@ -107,7 +107,7 @@ class Tallies(Repository):
         district = func.left(IncidentRow.division_code, 6)
         query = select(district, func.count(), func.min(IncidentRow.grade))
         query = query.where(IncidentRow.state.not_in(FINAL), scope.where(IncidentRow)).group_by(district)
-        return {code: (count, worst) for code, count, worst in (await self.session.execute(query)).tuples()}
+        return {code: (count, worst) for code, count, worst in await self.session.execute(query)}
 
     async def open_on_map(self, scope: Scope, limit: int) -> list[Incident]:
         """Open incidents that have a place, the gravest and newest first."""

@@ -164,17 +164,9 @@ class WarningRepository(Repository):
         if not changes:
             return
         row = WarningChangeRow
-        last = dict(
-            (
-                await self.session.execute(
-                    select(row.warning_id, func.max(row.seq))
-                    .where(row.warning_id.in_({each[0] for each in changes}))
-                    .group_by(row.warning_id)
-                )
-            )
-            .tuples()
-            .all()
-        )
+        query = select(row.warning_id, func.max(row.seq)).where(row.warning_id.in_({each[0] for each in changes}))
+        found = await self.session.execute(query.group_by(row.warning_id))
+        last = {each.warning_id: each[1] for each in found}
         rows = []
         for warning_id, at, level, value, reason in changes:
             last[warning_id] = last.get(warning_id, 0) + 1
@@ -234,13 +226,13 @@ class WarningRepository(Repository):
 
     async def open_by_level(self, scope: Scope) -> dict[int, int]:
         query = select(WarningRow.level, func.count()).where(_open(), scope.where(WarningRow))
-        return dict((await self.session.execute(query.group_by(WarningRow.level))).tuples().all())
+        return {level: count for level, count in await self.session.execute(query.group_by(WarningRow.level))}  # noqa: C416
 
     async def open_by_district(self, scope: Scope) -> dict[str, tuple[int, int]]:
         """For each district with open warnings: how many, and the gravest level."""
         district = func.left(WarningRow.division_code, 6)
         query = select(district, func.count(), func.min(WarningRow.level)).where(_open(), scope.where(WarningRow))
-        rows = (await self.session.execute(query.group_by(district))).tuples()
+        rows = await self.session.execute(query.group_by(district))
         return {code: (count, worst) for code, count, worst in rows}
 
     async def open_on_map(self, scope: Scope, limit: int) -> list[DeviceWarning]:
