@@ -1,0 +1,173 @@
+"""Deadlines as durable workflows: they urge once, wake after a kill -9, and a stale one ends silently."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from chengnao.incident import service
+from chengnao.incident.model import Action, Incident, Source
+from chengnao.incident.repository import IncidentRepository
+from chengnao.incident.service import Move, Opening
+from chengnao.kernel.access.authority import Authority
+from chengnao.kernel.access.model import Scope
+from chengnao.kernel.clock import SystemClock
+from chengnao.kernel.database import Database
+from chengnao.supervision.deadlines import Deadlines
+from chengnao.supervision.escalation import escalate
+from tests.support.loop import DISPATCHER, WORKER, YUZHONG, make_city
+
+pytestmark = pytest.mark.engines
+
+EXECUTOR = """
+import asyncio, sys
+from chengnao.kernel.clock import SystemClock
+from chengnao.kernel.database import Database
+from chengnao.supervision.deadlines import Deadlines
+
+async def main():
+    clock = SystemClock()
+    deadlines = Deadlines(Database.connect(sys.argv[1], clock), clock)
+    deadlines.launch()
+    for stay in sys.argv[2:]:
+        incident, entry = stay.split(":")
+        await deadlines.watch(incident, int(entry))
+    print("watching", flush=True)
+    await asyncio.sleep(120)
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+async def city(database: Database) -> Database:
+    await make_city(database)
+    return database
+
+
+@pytest.fixture
+async def deadlines(city: Database) -> AsyncIterator[Deadlines]:
+    running = Deadlines(city, SystemClock())
+    running.launch()
+    yield running
+    await running.close()
+
+
+async def late_at(database: Database, seconds: float, limit: float = 2.0) -> Incident:
+    """An incident that waits to be accepted, since so long that it is late in `seconds`."""
+    due = datetime.now(UTC) + timedelta(seconds=seconds)
+    async with database.unit_of_work() as uow:
+        incident = await service.open_incident(
+            uow, DISPATCHER, Opening(Source.MANUAL, "爆管", "water_pressure", YUZHONG)
+        )
+        incident = replace(incident, entered_at=due - timedelta(seconds=limit), due_at=due)
+        await IncidentRepository(uow.session).save(incident)
+        await uow.commit()
+    return incident
+
+
+async def urges(database: Database, incident: Incident) -> list[tuple[int, str, str]]:
+    """(escalation, who, which division was told) of the urges in the timeline."""
+    async with database.unit_of_work() as uow:
+        entries = await IncidentRepository(uow.session).timeline_of(incident.id)
+    return [
+        (entry.data["escalation"], entry.actor.kind, entry.data["told_division"])
+        for entry in entries
+        if entry.action == "urge"
+    ]
+
+
+async def reached(database: Database, incident: Incident, escalation: int, seconds: float = 30) -> Incident:
+    for _ in range(int(seconds / 0.1)):
+        async with database.unit_of_work() as uow:
+            now = await service.require_incident(uow, Scope(), incident.id)
+        if now.escalation >= escalation:
+            return now
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"escalation {escalation} is not reached after {seconds} s")
+
+
+BOTH = [(1, "system", YUZHONG), (2, "system", "500000")]
+
+
+async def test_a_late_step_is_urged_and_then_told_above(city: Database, deadlines: Deadlines) -> None:
+    incident = await late_at(city, 1.0)
+    for _ in range(3):
+        await deadlines.watch(incident.id, incident.entry)
+    after = await reached(city, incident, 1)
+    assert after.version == incident.version + 1
+    assert datetime.now(UTC) >= incident.due_at  # type: ignore[operator]
+    await reached(city, incident, 2)
+    await asyncio.sleep(0.5)
+    assert await urges(city, incident) == BOTH
+
+
+async def test_a_stay_that_has_ended_is_not_urged(city: Database, deadlines: Deadlines) -> None:
+    incident = await late_at(city, 1.0)
+    await deadlines.watch(incident.id, incident.entry)
+    async with city.unit_of_work() as uow:
+        await service.act(uow, Authority.load(), WORKER, incident.id, Move(Action.ACCEPT, incident.version))
+        await uow.commit()
+    await asyncio.sleep(2.5)
+    assert await urges(city, incident) == []
+    async with city.unit_of_work() as uow:
+        status = await uow.session.scalar(text("SELECT status FROM dbos.workflow_status"))
+    assert status == "SUCCESS"
+
+
+async def test_escalating_twice_urges_once(city: Database) -> None:
+    incident = await late_at(city, -1.0)
+    for _ in range(2):
+        async with city.unit_of_work() as uow:
+            verdict = await escalate(uow, incident.id, incident.entry, 1)
+            await uow.commit()
+        assert (verdict.over, verdict.wait_until) == (False, None)
+    assert await urges(city, incident) == BOTH[:1]
+
+
+async def test_what_nobody_watches_is_found_at_the_start(city: Database, deadlines: Deadlines) -> None:
+    incident = await late_at(city, 0.5)
+    assert await deadlines.watch_all() == 1
+    await reached(city, incident, 1)
+
+
+async def test_a_killed_executor_takes_its_deadlines_up_again(city: Database, database_url: str) -> None:
+    incidents = [await late_at(city, 6.0, limit=4.0) for _ in range(3)]
+    first = await executor(database_url, *incidents)
+    os.kill(first.pid, signal.SIGKILL)
+    await first.wait()
+    assert datetime.now(UTC) < incidents[0].due_at, "the kill came too late to be in the middle"  # type: ignore[operator]
+    await asyncio.sleep(7)
+    for incident in incidents:
+        assert await urges(city, incident) == []
+    second = await executor(database_url)
+    try:
+        for incident in incidents:
+            await reached(city, incident, 2)
+        await asyncio.sleep(0.5)
+        for incident in incidents:
+            assert await urges(city, incident) == BOTH
+    finally:
+        second.kill()
+        await second.wait()
+
+
+async def executor(url: str, *incidents: Incident) -> asyncio.subprocess.Process:
+    """A process that watches these incidents, and whatever an earlier one left."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        EXECUTOR,
+        url,
+        *(f"{incident.id}:{incident.entry}" for incident in incidents),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"watching\n"
+    return process
