@@ -5,6 +5,7 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 
 import psutil
@@ -19,14 +20,17 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 class Child:
     """A running process; `ended` is set once it has ended and been reaped."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: RotatingLog) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, output: int, log: RotatingLog) -> None:
         self.pid = process.pid
         self._process = process
         self._log = log
-        self._handle = psutil.Process(process.pid)
-        self.started = self._handle.create_time()
+        self._handle: psutil.Process | None = None
+        self.started = time.time()
+        with suppress(psutil.Error):  # it may have ended by now
+            self._handle = psutil.Process(process.pid)
+            self.started = self._handle.create_time()
         self.ended = asyncio.Event()
-        self._pump = asyncio.create_task(self._run())
+        self._watching = asyncio.create_task(self._watch(output))
 
     @classmethod
     async def start(cls, launch: Launch, log: RotatingLog, stop_signal: signal.Signals) -> "Child":
@@ -41,50 +45,67 @@ class Child:
             if os.getppid() != supervisor:
                 os._exit(1)
 
-        process = await asyncio.create_subprocess_exec(
-            *launch.command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, **launch.environment},
-            cwd=launch.folder,
-            start_new_session=True,  # a Ctrl-C in the terminal reaches the supervisor alone
-            preexec_fn=die_with_supervisor if _libc is not None else None,
-            user=launch.user,
-            group=launch.group,
-            extra_groups=None if launch.user is None else [],
-        )
-        return cls(process, log)
+        # A pipe of our own: asyncio would not tell of the child's end while a grandchild holds the other end open.
+        output, child_output = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *launch.command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=child_output,
+                stderr=child_output,
+                env={**os.environ, **launch.environment},
+                cwd=launch.folder,
+                start_new_session=True,  # a Ctrl-C in the terminal reaches the supervisor alone
+                preexec_fn=die_with_supervisor if _libc is not None else None,
+                user=launch.user,
+                group=launch.group,
+                extra_groups=None if launch.user is None else [],
+            )
+        except BaseException:
+            os.close(output)
+            raise
+        finally:
+            os.close(child_output)
+        return cls(process, output, log)
 
     @property
     def code(self) -> int | None:
         return self._process.returncode
 
-    async def _run(self) -> None:
-        assert self._process.stdout is not None
-        # A grandchild may hold the pipe open after the child itself has ended, so both are waited for apart.
-        copying = asyncio.create_task(self._copy(self._process.stdout))
+    async def _watch(self, output: int) -> None:
+        copying = asyncio.create_task(self._copy(output))
         await self._process.wait()
-        with suppress(TimeoutError, asyncio.CancelledError):
+        with suppress(TimeoutError):
             await asyncio.wait_for(copying, 1.0)
         self.ended.set()
 
-    async def _copy(self, stream: asyncio.StreamReader) -> None:
-        while data := await stream.read(65_536):
-            self._log.write(data)
+    async def _copy(self, output: int) -> None:
+        stream = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(output, "rb", buffering=0)
+        )
+        try:
+            while data := await stream.read(65_536):
+                self._log.write(data)
+        finally:
+            transport.close()
 
     def memory_mb(self) -> float | None:
         """Proportional memory of the process and its own children, so that shared pages are counted once."""
-        try:
-            family = [self._handle, *self._handle.children(recursive=True)]
-        except psutil.Error:
-            return None
         total = 0
-        for process in family:
+        for process in self._family():
             with suppress(psutil.Error):
                 info = process.memory_full_info()
                 total += getattr(info, "pss", info.rss)
-        return round(total / 2**20, 1)
+        return round(total / 2**20, 1) if total else None
+
+    def _family(self) -> list[psutil.Process]:
+        if self._handle is None:
+            return []
+        try:
+            return [self._handle, *self._handle.children(recursive=True)]
+        except psutil.Error:
+            return []
 
     def send(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
@@ -94,14 +115,12 @@ class Child:
         """Ask the process to end; after `seconds` make it and its children end."""
         if self.ended.is_set():
             return
-        with suppress(psutil.Error):
-            family = self._handle.children(recursive=True)
-            self.send(number)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.ended.wait(), seconds)
-                return
-            for process in family:
-                with suppress(psutil.Error):
-                    process.kill()
-        self.send(signal.SIGKILL)
+        family = self._family()
+        self.send(number)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.ended.wait(), seconds)
+            return
+        for process in family:
+            with suppress(psutil.Error):
+                process.kill()
         await self.ended.wait()

@@ -1,6 +1,5 @@
 """The `chengnao` command."""
 
-import asyncio
 import json
 import os
 import sys
@@ -13,10 +12,12 @@ from rich.console import Console
 
 from chengnao.app import control, doctor, settings_file
 from chengnao.app.progress import Progress
-from chengnao.app.status import all_ready, both, status_json, status_table
-from chengnao.app.supervisor import Supervisor
+from chengnao.app.status import all_ready, both, status_lines, status_table
+from chengnao.app.supervisor import main as supervise
+from chengnao.kernel.access.cli import app as accounts
 from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.messages import message
+from chengnao.kernel.organisation.cli import divisions
 from chengnao.kernel.settings import Settings, load_settings
 from chengnao.sensing.cli import decode
 
@@ -92,7 +93,7 @@ def up(
             _show(each)
         raise typer.Exit(2)
     if foreground:
-        asyncio.run(Supervisor(settings).run())
+        supervise()
         return
     began = time.monotonic()
     with Progress(out, "progress_start") as progress:
@@ -116,7 +117,8 @@ def status(as_json: Json = False) -> None:
     settings = load_settings()
     found = control.current_status(settings.home)
     if as_json:
-        print(status_json(found))
+        for line in status_lines(found):
+            print(line)
     elif found is None:
         _say("status_stopped", home=settings.home)
     else:
@@ -166,6 +168,8 @@ def demo(
 
 
 app.command("decode", rich_help_panel=FILES)(decode)
+app.command("divisions", rich_help_panel=FILES)(divisions)
+app.add_typer(accounts, name="user", rich_help_panel=PLATFORM)
 
 
 def _set_demonstration(settings: Settings, on: bool, speed: float | None = None) -> Settings:

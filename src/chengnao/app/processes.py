@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from chengnao.app.engines.nats import Nats
 from chengnao.app.engines.postgres import STOP_SIGNAL, Postgres
@@ -10,6 +11,21 @@ from chengnao.kernel.health import health_path, read_health
 from chengnao.kernel.settings import Settings
 
 PREPARE = "prepare"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the supervisor runs: the engines; then one step that ends; then the services; then the city."""
+
+    engines: list[Spec]
+    prepare: Launch
+    services: list[Spec]
+    city: list[Spec]
+
+
+def plan(settings: Settings) -> Plan:
+    """The processes that the settings ask for."""
+    return Plan(engines(settings), launch(PREPARE, settings), services(settings), city(settings))
 
 
 def engines(settings: Settings) -> list[Spec]:

@@ -107,13 +107,13 @@ class Runner:
             self._log.write(f"{error}\n".encode())
             return f"{type(error).__name__}: {error}"
         self.status.pid, self.status.started = self._child.pid, self._child.started
-        watch = _Watch()
+        watch = Watch(time.monotonic())
         while not self._child.ended.is_set():
             check = await self._check()
             if self._child.ended.is_set():
                 break
             self._take(check)
-            if watch.silent(check):
+            if watch.silent(check, time.monotonic()):
                 self.status.state = "unhealthy"
                 return "no sign of life"
             with suppress(TimeoutError):
@@ -146,16 +146,16 @@ class Runner:
         self.status.pid = self.status.started = self.status.memory_mb = None
 
 
-class _Watch:
-    """Judges silence by this process's own monotonic time, so that a jump of the wall clock kills nobody."""
+class Watch:
+    """Judges silence by monotonic time, so that a jump of the wall clock kills nobody."""
 
-    def __init__(self) -> None:
-        self._heard = time.monotonic()
+    def __init__(self, now: float) -> None:
+        self._heard = now
         self._beat: float | None = None
         self._was_ready = False
 
-    def silent(self, check: Check) -> bool:
-        now = time.monotonic()
+    def silent(self, check: Check, now: float) -> bool:
+        """Whether the process has given no sign of life for too long."""
         self._was_ready = self._was_ready or check.ready
         if check.alive and (check.beat is None or check.beat != self._beat):
             self._beat = check.beat

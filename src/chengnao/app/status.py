@@ -11,9 +11,13 @@ from chengnao.kernel.status import PlatformStatus, ProcessStatus
 _MARKS = {"ready": "[green]●[/]", "unhealthy": "[red]▲[/]", "restarting": "[red]▲[/]"}
 
 
-def status_json(status: PlatformStatus | None) -> str:
-    """One line of JSON; `state` is `stopped` where the platform does not run."""
-    return json.dumps({"state": "stopped"} if status is None else asdict(status), ensure_ascii=False)
+def status_lines(status: PlatformStatus | None) -> list[str]:
+    """JSON lines: the platform as a whole, then each process, which has a `name`."""
+    if status is None:
+        return [json.dumps({"platform": "stopped"})]
+    whole = asdict(status)
+    processes = whole.pop("processes")
+    return [json.dumps(each, ensure_ascii=False) for each in ({"platform": whole.pop("state"), **whole}, *processes)]
 
 
 def all_ready(status: PlatformStatus | None) -> bool:

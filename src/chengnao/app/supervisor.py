@@ -8,6 +8,7 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
@@ -16,7 +17,7 @@ import psutil
 
 from chengnao.app.child import Child
 from chengnao.app.logs import RotatingLog, tail
-from chengnao.app.processes import PREPARE, city, engines, external, launch, services
+from chengnao.app.processes import PREPARE, Plan, external, plan
 from chengnao.app.runner import Runner
 from chengnao.app.spec import Spec
 from chengnao.kernel.clock import load_clock
@@ -42,8 +43,9 @@ class StartFailed(ChengnaoError):
 class Supervisor:
     """The one supervisor of a data folder."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, make_plan: Callable[[Settings], Plan] = plan) -> None:
         self.settings = settings
+        self._make_plan = make_plan
         self.home = settings.home
         self.logs = settings.home / "logs"
         self._runners: list[Runner] = []
@@ -73,7 +75,6 @@ class Supervisor:
             try:
                 await self._until_stopped()
             except ChengnaoError as error:
-                log.error("%s", error)
                 self._status.error = error.to_dict()
                 self._status.state = "failed"
                 raise
@@ -93,10 +94,11 @@ class Supervisor:
 
     async def _work(self) -> None:
         load_clock(self.home, self.settings.clock_speed)
-        await self._bring_up(engines(self.settings))
-        await self._prepare()
-        await self._bring_up(services(self.settings))
-        await self._bring_up(city(self.settings))
+        wanted = self._make_plan(self.settings)
+        await self._bring_up(wanted.engines)
+        await self._prepare(wanted)
+        await self._bring_up(wanted.services)
+        await self._bring_up(wanted.city)
         self._status.step = ""
         self._status.state = "running"
         while True:
@@ -129,12 +131,12 @@ class Supervisor:
                 tail=tail(runner.log_path),
             )
 
-    async def _prepare(self) -> None:
+    async def _prepare(self, wanted: Plan) -> None:
         """Run the one-shot step that brings the database, the streams and the first data up to date."""
         self._status.step = PREPARE
         path = self.logs / f"{PREPARE}.log"
         output = RotatingLog(path)
-        child = await Child.start(launch(PREPARE, self.settings), output, signal.SIGTERM)
+        child = await Child.start(wanted.prepare, output, signal.SIGTERM)
         try:
             await child.ended.wait()
         finally:
@@ -158,8 +160,9 @@ class Supervisor:
             load_clock(self.home, settings.clock_speed)
             await asyncio.gather(*(each.restart() for each in self._runners if each.spec.name not in OWN_ENGINES))
         if settings.demonstration and not cities:
-            await self._prepare()
-            await self._bring_up(city(settings))
+            wanted = self._make_plan(settings)
+            await self._prepare(wanted)
+            await self._bring_up(wanted.city)
         self._status.step = ""
 
     async def _down(self) -> None:
@@ -252,12 +255,13 @@ async def end_leftovers(home: Path) -> None:
     await asyncio.to_thread(psutil.wait_procs, alive, 5)
 
 
-def main() -> None:
+def main(make_plan: Callable[[Settings], Plan] = plan) -> None:
     """Run in the foreground with the settings of `CHENGNAO_HOME`; exit code 2 where the platform does not come up."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        asyncio.run(Supervisor(load_settings()).run())
-    except ChengnaoError:
+        asyncio.run(Supervisor(load_settings(), make_plan).run())
+    except ChengnaoError as error:
+        log.error("%s", error)
         sys.exit(2)
 
 
