@@ -6,7 +6,7 @@ All else it finds again by itself: rivers, rain and device faults are functions 
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Memory:
     day: date | None = None
-    tanks: Mapping[str, float] = STEADY_TANKS
+    tanks: Mapping[str, float] = field(default_factory=lambda: STEADY_TANKS)
     bursts: tuple[Burst, ...] = ()
     next_burst: datetime | None = None
 

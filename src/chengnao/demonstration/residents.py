@@ -10,8 +10,11 @@ from typing import Any
 
 import yaml
 
-MEAN_SECONDS = 100.0
-"""Real seconds between two reports while the city has as much to do as it should."""
+MEAN_SECONDS = 115.0
+"""Real seconds between two reports, before the longest gaps are cut, while the city has as much to do as it should."""
+
+LONGEST_SECONDS = 190.0
+"""Nothing is duller to watch than a city in which nothing happens."""
 
 _METRES = 1 / 111_000  # degrees of latitude in a metre
 
@@ -74,10 +77,9 @@ def write_report(rng: random.Random, conditions: Iterable[str]) -> dict[str, Any
 
 def seconds_to_next(rng: random.Random, open_incidents: int) -> float:
     """Real seconds until somebody reports again: sooner in a city that has little to do, later in a busy one."""
+    mean = MEAN_SECONDS
     if open_incidents < 10:
-        mean = MEAN_SECONDS / 4
-    elif open_incidents < 24:
-        mean = MEAN_SECONDS
-    else:
-        mean = MEAN_SECONDS * 3
-    return min(max(rng.expovariate(1 / mean), 4.0), 4 * mean)
+        mean /= 4
+    elif open_incidents >= 24:
+        mean *= 2
+    return min(max(rng.expovariate(1 / mean), 4.0), 1.6 * mean, LONGEST_SECONDS)

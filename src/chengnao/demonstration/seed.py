@@ -14,9 +14,10 @@ from chengnao.demonstration.water import Gauge, load_layout
 from chengnao.incident.intake import put_responsibility
 from chengnao.incident.model import Responsibility
 from chengnao.kernel.access import service as access
-from chengnao.kernel.access.model import Role, Scope
+from chengnao.kernel.access.model import Role, Scope, User
 from chengnao.kernel.access.repository import AccessRepository
 from chengnao.kernel.database import UnitOfWork
+from chengnao.kernel.ids import new_id
 from chengnao.kernel.organisation import service as organisation
 from chengnao.kernel.organisation.model import CITY, Unit
 from chengnao.kernel.organisation.repository import OrganisationRepository
@@ -43,27 +44,25 @@ async def seed(uow: UnitOfWork, settings: Settings) -> None:
             await organisation.put_unit(uow, Unit(unit.id, unit.name, unit.division_code, unit.parent_id))
             for category in unit.categories:
                 await put_responsibility(uow, Responsibility(unit.division_code, category, unit.id))
-    for account in people.accounts():
-        await _add_account(uow, account, people.PASSWORD)
-    password = people.workers_password(load_secrets(settings.home))
-    for account in people.workers(names):
-        await _add_account(uow, account, password)
+    await _add_accounts(uow, people.accounts(), people.PASSWORD)
+    await _add_accounts(uow, people.workers(names), people.workers_password(load_secrets(settings.home)))
     await _add_devices(uow)
     await _add_tokens(uow, settings)
 
 
-async def _add_account(uow: UnitOfWork, account: DemoAccount, password: str) -> None:
-    if await AccessRepository(uow.session).account(account.username) is None:
-        await access.create_user(
-            uow,
-            username=account.username,
-            display_name=account.display_name,
-            password=password,
-            roles=frozenset(map(Role, account.roles)),
-            division_code=account.division_code,
-            unit_id=account.unit_id,
-            demonstration=True,
+async def _add_accounts(uow: UnitOfWork, accounts: list[DemoAccount], password: str) -> None:
+    repository = AccessRepository(uow.session)
+    missing = [each for each in accounts if await repository.account(each.username) is None]
+    if not missing:
+        return
+    # One hash for all: they share the password, and sixty hashes would take as many tenths of a second.
+    password_hash = await access.hash_password(password)
+    for each in missing:
+        roles = frozenset(map(Role, each.roles))
+        user = User(
+            new_id(), each.username, each.display_name, roles, each.division_code, each.unit_id, demonstration=True
         )
+        await repository.add_user(user, password_hash)
 
 
 async def _add_devices(uow: UnitOfWork) -> None:

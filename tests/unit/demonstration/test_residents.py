@@ -1,12 +1,11 @@
 """What residents write: valid categories, places inside their divisions, and a pace that keeps the city busy."""
 
 import csv
-import math
 from collections import Counter
 from importlib.resources import files
 
 from chengnao.demonstration.chance import seeded
-from chengnao.demonstration.residents import MEAN_SECONDS, load_residents, seconds_to_next, write_report
+from chengnao.demonstration.residents import load_residents, seconds_to_next, write_report
 from chengnao.demonstration.rivers import load_stations
 from chengnao.demonstration.water import load_layout
 from chengnao.incident.catalogue import categories
@@ -76,7 +75,9 @@ def test_water_on_the_road_is_reported_in_rain_alone() -> None:
 
 def test_the_pace_follows_how_busy_the_city_is() -> None:
     rng = seeded("pace")
-    means = {count: sum(seconds_to_next(rng, count) for _ in range(2000)) / 2000 for count in (3, 16, 40)}
-    assert means[3] < 0.35 * MEAN_SECONDS
-    assert math.isclose(means[16], MEAN_SECONDS, rel_tol=0.1)
-    assert means[40] > 2.5 * MEAN_SECONDS
+    gaps = {count: [seconds_to_next(rng, count) for _ in range(2000)] for count in (3, 16, 40)}
+    means = {count: sum(each) / len(each) for count, each in gaps.items()}
+    assert means[3] < 0.35 * means[16]
+    assert 80 < means[16] < 100  # with bursts, waves and storms about one incident a minute
+    assert means[40] > 1.3 * means[16]
+    assert max(max(each) for each in gaps.values()) <= 190
