@@ -30,6 +30,8 @@ class IncidentFilter:
     overdue: bool | None = None
     words: str = ""
     sort: str = "-opened_at"
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 SORTS: dict[str, tuple[Any, ...]] = {
@@ -82,6 +84,10 @@ class IncidentRepository(Repository):
                 query = query.where(column == value)
         if wanted.division:
             query = query.where(Scope(wanted.division).division_condition(row.division_code))
+        if wanted.since is not None:
+            query = query.where(row.opened_at >= wanted.since)
+        if wanted.until is not None:
+            query = query.where(row.opened_at < wanted.until)
         if wanted.overdue is not None:
             late = row.due_at.is_not(None) & (row.due_at < now)
             query = query.where(late if wanted.overdue else ~late)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, UploadFile
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from chengnao.incident import intake, service
 from chengnao.incident.catalogue import categories
@@ -57,11 +57,13 @@ async def list_incidents(
     overdue: bool | None = None,
     q: Annotated[str, Query(max_length=100)] = "",
     sort: Annotated[str, Query(max_length=20)] = "-opened_at",
+    since: Annotated[AwareDatetime | None, Query(alias="from", description="opened at or after")] = None,
+    until: Annotated[AwareDatetime | None, Query(alias="to", description="opened before")] = None,
 ) -> PageOf[IncidentOut]:
     """Incidents of the own divisions; only the flat part of each."""
     if sort not in SORTS:
         raise _unacceptable("sort", sort, list(SORTS))
-    wanted = IncidentFilter(_states(state), category, grade, division, unit, overdue, q, sort)
+    wanted = IncidentFilter(_states(state), category, grade, division, unit, overdue, q, sort, since, until)
     names = await Names.load(uow)
     found = await IncidentRepository(uow.session).incidents(scope, wanted, names.now, page)
     items = [IncidentOut.of(incident, names) for incident in found.items]

@@ -303,6 +303,8 @@ async def test_lists_narrow_and_sort(city: Database, clock: FixedClock) -> None:
     assert await ids(Scope(), overdue=True) == [noise.id]
     assert await ids(Scope(), overdue=False) == [far.id, leak.id]
     assert await ids(Scope(WANZHOU), division=YUZHONG) == []
+    assert await ids(Scope(), since=leak.opened_at) == [far.id, leak.id]
+    assert await ids(Scope(), since=noise.opened_at, until=leak.opened_at) == [noise.id]
 
 
 async def test_the_platform_may_only_do_what_the_table_gives_it(city: Database) -> None:
