@@ -84,17 +84,27 @@ export interface Device {
   faults: DeviceFault[];
 }
 
+export interface Metric {
+  code: string;
+  name: string;
+  name_en: string;
+  unit: string;
+}
+
 export interface DeviceClass {
   code: string;
   name: string;
-  name_en?: string;
+  name_en: string;
+  interval_seconds: number;
+  metrics: Metric[];
 }
 
 export interface LatestValue {
   metric: string;
-  name?: string | null;
-  unit?: string | null;
-  value: number;
+  name: string;
+  name_en: string;
+  unit: string;
+  value: number | null;
   quality: string;
   time: string;
 }
@@ -113,19 +123,25 @@ export interface Series {
 }
 
 export interface DeviceMap {
-  clusters: { lon: number; lat: number; count: number; worst: string | number | null }[];
+  clusters: { lon: number; lat: number; count: number; worst: string }[];
   devices: Pick<Device, 'id' | 'name' | 'lon' | 'lat' | 'status'>[];
 }
 
 export interface Quarantined {
   id: string;
   source: string;
+  peer: string;
+  device: string;
   reason: string;
-  reason_text?: string | null;
+  reason_text: string;
+  reason_text_en: string;
   state: string;
   received_at: string;
-  size?: number | null;
-  device?: string | null;
+  size: number;
+  /** How many more like it came in the same minute and were not kept. */
+  count: number;
+  outcome: Record<string, unknown> | null;
+  handled_by: string | null;
 }
 
 export interface QuarantinedDetail extends Quarantined {
@@ -372,13 +388,12 @@ export interface AuditRow {
 export interface ProcessRow {
   name: string;
   state: string;
-  pid?: number | null;
-  port?: number | null;
-  memory_mb?: number | null;
-  lag?: number | null;
-  detail?: string | null;
-  restarts?: number | null;
-  since?: string | null;
+  pid: number | null;
+  port: number | null;
+  memory_mb: number | null;
+  restarts: number;
+  lag: number | null;
+  detail: string;
 }
 
 export interface StreamEvent {

@@ -6,6 +6,7 @@ let anchor = { platform: Date.now(), real: performance.now(), speed: 1 };
 
 export function syncClock(clock: ClockInfo): void {
   anchor = { platform: Date.parse(clock.now), real: performance.now(), speed: clock.speed };
+  tick();
 }
 
 export function platformNow(): number {
@@ -16,12 +17,14 @@ let snapshot = platformNow();
 const listeners = new Set<() => void>();
 let timer: number | undefined;
 
+function tick(): void {
+  snapshot = platformNow();
+  for (const listener of listeners) listener();
+}
+
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
-  timer ??= window.setInterval(() => {
-    snapshot = platformNow();
-    for (const each of listeners) each();
-  }, 1000);
+  timer ??= window.setInterval(tick, 1000);
   return () => {
     listeners.delete(listener);
     if (listeners.size === 0) {

@@ -18,20 +18,18 @@ export function PagedTable<T extends object>({ path, query = {}, rowKey, columns
   const { t } = useTexts();
   const view = useView();
   const page = view.number('page', 1);
-  const answer = useGet<Paged<T> | T[]>(path, { ...query, page, size: 20 }, { keep: true });
+  const answer = useGet<Paged<T>>(path, { ...query, page, size: 20 }, { keep: true });
   if (answer.error && !answer.data) return <Failed error={answer.error} retry={() => void answer.refetch()} />;
-  const items = Array.isArray(answer.data) ? answer.data : (answer.data?.items ?? []);
-  const total = Array.isArray(answer.data) ? items.length : (answer.data?.total ?? 0);
   return (
     <Table<T>
       rowKey={rowKey}
       size="middle"
       columns={columns}
-      dataSource={items}
+      dataSource={answer.data?.items ?? []}
       loading={answer.isPending || answer.isPlaceholderData}
       locale={{ emptyText: answer.isPending ? ' ' : <Nothing text={t('state.empty')} /> }}
       scroll={{ x: 760 }}
-      pagination={{ current: page, pageSize: 20, total, showSizeChanger: false, showTotal: (count) => t('paging.total', { total: count }), onChange: (next) => view.set({ page: next }) }}
+      pagination={{ current: page, pageSize: 20, total: answer.data?.total ?? 0, showSizeChanger: false, showTotal: (count) => t('paging.total', { total: count }), onChange: (next) => view.set({ page: next }) }}
     />
   );
 }

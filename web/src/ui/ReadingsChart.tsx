@@ -7,6 +7,7 @@ import { useTexts } from '../i18n';
 import { showFullTime, showTime, cityTime } from '../lib/time';
 import { chartInk, type ChartOption } from './chart-option';
 import { levelColour } from './level';
+import { useMetricName } from './names';
 import { Answered } from './states';
 
 const Chart = lazy(() => import('./Chart'));
@@ -26,6 +27,7 @@ interface Props {
 export function ReadingsChart({ device, metric, from, to, mark, height = 240, live = false }: Props) {
   const { t, word } = useTexts();
   const { shade } = useShade();
+  const metricName = useMetricName();
   const answer = useGet<Series>(
     `/devices/${encodeURIComponent(device)}/readings`,
     { metric, from, to, points: 600 },
@@ -119,7 +121,7 @@ export function ReadingsChart({ device, metric, from, to, mark, height = 240, li
     <Answered answer={answer} empty={(data) => data.points.length === 0} emptyText="chart.empty">
       {() => (
         <Suspense fallback={<Skeleton active paragraph={{ rows: 4 }} />}>
-          <Chart option={option} height={height} label={t('chart.readings', { metric: word('metric', metric) })} />
+          <Chart option={option} height={height} label={t('chart.readings', { metric: metricName(metric) })} />
         </Suspense>
       )}
     </Answered>

@@ -63,8 +63,8 @@ export function DivisionSelect({ placeholder, allowClear = true, ...field }: Fie
 
 export function CategorySelect({ placeholder, allowClear = true, ...field }: Field) {
   const { t, lang } = useTexts();
-  const categories = useGet<Category[] | Paged<Category>>('/categories', {}, { staleTime: Infinity });
-  const list = Array.isArray(categories.data) ? categories.data : (categories.data?.items ?? []);
+  const categories = useGet<Category[]>('/categories', {}, { staleTime: Infinity });
+  const list = categories.data ?? [];
   return (
     <Select
       {...field}
@@ -82,8 +82,8 @@ export function CategorySelect({ placeholder, allowClear = true, ...field }: Fie
 /** The name of a category in the reader's language. */
 export function useCategoryName(): (code: string, fallback: string) => string {
   const { lang } = useTexts();
-  const categories = useGet<Category[] | Paged<Category>>('/categories', {}, { staleTime: Infinity });
-  const list = Array.isArray(categories.data) ? categories.data : (categories.data?.items ?? []);
+  const categories = useGet<Category[]>('/categories', {}, { staleTime: Infinity });
+  const list = categories.data ?? [];
   return (code, fallback) => {
     const known = list.find((each) => each.code === code);
     return (lang === 'zh' ? known?.name : known?.name_en) ?? fallback;

@@ -2,10 +2,11 @@ import { EditOutlined } from '@ant-design/icons';
 import { App, Button, Form, InputNumber, Modal, Select, Switch, type TableColumnsType } from 'antd';
 import { useState } from 'react';
 import { api } from '../../api/client';
-import { useGet, useRefresh } from '../../api/hooks';
-import type { DeviceClass, Level, Threshold } from '../../api/types';
+import { useRefresh } from '../../api/hooks';
+import type { Level, Threshold } from '../../api/types';
 import { useTexts } from '../../i18n';
 import { LevelMark } from '../../ui/level';
+import { useClassName, useMetricName } from '../../ui/names';
 import { PagedTable } from '../../ui/PagedTable';
 
 const levels: Level[] = [4, 3, 2, 1];
@@ -17,15 +18,15 @@ export function ThresholdsTab() {
   const renew = useRefresh();
   const [editing, setEditing] = useState<Threshold | null>(null);
   const [form] = Form.useForm<Threshold>();
-  const classes = useGet<DeviceClass[]>('/device-classes', {}, { staleTime: Infinity });
-  const className = (code: string | null) => classes.data?.find((each) => each.code === code)?.name ?? code;
+  const className = useClassName();
+  const metricName = useMetricName();
   const edit = (row: Threshold) => {
     form.setFieldsValue(row);
     setEditing(row);
   };
   const columns: TableColumnsType<Threshold> = [
-    { title: t('threshold.for'), key: 'for', width: 180, render: (_, row) => row.device_id ?? className(row.device_class) },
-    { title: t('field.metric'), key: 'metric', width: 170, render: (_, row) => `${word('metric', row.metric)} ${word('direction', row.direction)}` },
+    { title: t('threshold.for'), key: 'for', width: 180, render: (_, row) => row.device_id ?? className(row.device_class ?? '') },
+    { title: t('field.metric'), key: 'metric', width: 170, render: (_, row) => `${metricName(row.metric, row.device_class)} ${word('direction', row.direction)}` },
     {
       title: t('threshold.levels'),
       key: 'levels',

@@ -4,9 +4,11 @@ import { useGet } from '../../api/hooks';
 import type { Device, LatestValue } from '../../api/types';
 import { useTexts } from '../../i18n';
 import { platformNow } from '../../lib/clock';
+import { figure } from '../../lib/figures';
 import { drawable } from '../../lib/place';
 import { showFullTime, showTime } from '../../lib/time';
 import { useView } from '../../lib/view';
+import { useClassName, useMetricName } from '../../ui/names';
 import { ReadingsChart } from '../../ui/ReadingsChart';
 import { Answered, Nothing } from '../../ui/states';
 import { DeviceStatus } from './DeviceStatus';
@@ -29,10 +31,12 @@ export function DeviceDrawer({ id, onClose }: { id: string; onClose: () => void 
 }
 
 function DeviceBody({ device }: { device: Device }) {
-  const { t, word } = useTexts();
+  const { t, word, lang } = useTexts();
+  const metricName = useMetricName();
+  const className = useClassName();
   const view = useView();
-  const latest = useGet<LatestValue[] | { items: LatestValue[] }>(`/devices/${encodeURIComponent(device.id)}/latest`, {}, { refetchInterval: 5000 });
-  const values = Array.isArray(latest.data) ? latest.data : (latest.data?.items ?? []);
+  const latest = useGet<LatestValue[]>(`/devices/${encodeURIComponent(device.id)}/latest`, {}, { refetchInterval: 5000 });
+  const values = latest.data ?? [];
   const metric = view.get('metric') || values[0]?.metric || '';
   const back = hours.find((each) => String(each) === view.get('hours')) ?? 6;
   const from = useMemo(() => new Date(platformNow() - back * 3_600_000).toISOString(), [back, device.id]);
@@ -42,7 +46,7 @@ function DeviceBody({ device }: { device: Device }) {
         <ul className="device-faults">
           {device.faults.map(({ metric: which, kind, since }) => (
             <li key={`${which}-${kind}`}>
-              <b>{word('fault', kind)}</b> {word('metric', which)} · {t('device.since', { time: showTime(since) })}
+              <b>{word('fault', kind)}</b> {metricName(which, device.class_code)} · {t('device.since', { time: showTime(since) })}
             </li>
           ))}
         </ul>
@@ -52,8 +56,8 @@ function DeviceBody({ device }: { device: Device }) {
           <div className="latest">
             {values.map((each) => (
               <button key={each.metric} type="button" className={each.metric === metric ? 'latest-value chosen' : 'latest-value'} aria-pressed={each.metric === metric} onClick={() => view.set({ metric: each.metric })}>
-                <span>{word('metric', each.metric, each.name)}</span>
-                <b className="num">{Number(each.value.toPrecision(6))}</b> <em>{each.unit}</em>
+                <span>{lang === 'zh' ? each.name : each.name_en}</span>
+                <b className="num">{figure(each.value)}</b> <em>{each.unit}</em>
                 <small>
                   {showFullTime(each.time).slice(5)} {each.quality !== 'good' && <i>{word('quality', each.quality)}</i>}
                 </small>
@@ -65,7 +69,7 @@ function DeviceBody({ device }: { device: Device }) {
       {metric && (
         <>
           <div className="device-range">
-            <h3>{t('chart.readings', { metric: word('metric', metric) })}</h3>
+            <h3>{t('chart.readings', { metric: metricName(metric, device.class_code) })}</h3>
             <Segmented size="small" value={back} onChange={(value) => view.set({ hours: value })} options={hours.map((value) => ({ value, label: t('chart.hours', { hours: value }) }))} />
           </div>
           <ReadingsChart device={device.id} metric={metric} from={from} live height={220} />
@@ -76,7 +80,7 @@ function DeviceBody({ device }: { device: Device }) {
         column={2}
         items={[
           { key: 'id', label: t('device.id'), children: <code>{device.id}</code> },
-          { key: 'class', label: t('field.class'), children: device.class_name },
+          { key: 'class', label: t('field.class'), children: className(device.class_code, device.class_name) },
           { key: 'unit', label: t('field.unit'), children: device.unit_name ?? '—' },
           { key: 'division', label: t('field.division'), children: device.division_name ?? '—' },
           { key: 'protocol', label: t('field.protocol'), children: device.protocol },

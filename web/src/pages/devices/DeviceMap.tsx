@@ -7,7 +7,7 @@ import { fonts, maplibregl } from '../../map/setup';
 import { useMap } from '../../map/useMap';
 
 const statusColour: Record<string, string> = { online: '#2bb3ab', offline: '#8a94a3', faulty: '#f0821e' };
-const colourOf = (worst: string | number | null) => statusColour[String(worst)] ?? '#2bb3ab';
+const colourOf = (status: string) => statusColour[status] ?? '#2bb3ab';
 
 function features(data: Shown): GeoJSON.FeatureCollection {
   const clusters = data.clusters.flatMap(({ lon, lat, count, worst }) =>

@@ -1,11 +1,12 @@
 import { Select, Table, type TableColumnsType } from 'antd';
 import { useGet } from '../../api/hooks';
-import type { Device, DeviceClass, Paged } from '../../api/types';
+import type { Device, Paged } from '../../api/types';
 import { useTexts } from '../../i18n';
 import { drawable } from '../../lib/place';
 import { showTime } from '../../lib/time';
 import { useView } from '../../lib/view';
 import { SearchBox } from '../../ui/SearchBox';
+import { useClassName, useDeviceClasses, useMetricName } from '../../ui/names';
 import { DivisionSelect } from '../../ui/selects';
 import { Failed, Nothing } from '../../ui/states';
 import { DeviceStatus } from './DeviceStatus';
@@ -17,8 +18,8 @@ export function DeviceTable() {
   const size = view.number('size', 20);
   const filter = { q: view.get('q'), class_code: view.get('class_code'), status: view.get('status'), division: view.get('division') };
   const answer = useGet<Paged<Device>>('/devices', { ...filter, page, size }, { keep: true });
-  const classes = useGet<DeviceClass[] | Paged<DeviceClass>>('/device-classes', {}, { staleTime: Infinity });
-  const classList = Array.isArray(classes.data) ? classes.data : (classes.data?.items ?? []);
+  const classes = useDeviceClasses();
+  const className = useClassName();
   const change = (patch: Record<string, string | undefined>) => view.set({ ...patch, page: null });
   const columns: TableColumnsType<Device> = [
     {
@@ -33,7 +34,7 @@ export function DeviceTable() {
       ),
     },
     { title: t('field.status'), key: 'status', width: 110, render: (_, device) => <DeviceStatus status={device.status} /> },
-    { title: t('field.class'), key: 'class', width: 130, ellipsis: true, render: (_, device) => device.class_name },
+    { title: t('field.class'), key: 'class', width: 130, ellipsis: true, render: (_, device) => className(device.class_code, device.class_name) },
     { title: t('field.division'), key: 'division', width: 110, ellipsis: true, render: (_, device) => device.division_name ?? '—' },
     { title: t('field.unit'), key: 'unit', width: 170, ellipsis: true, render: (_, device) => device.unit_name ?? '—' },
     { title: t('field.protocol'), key: 'protocol', width: 90, render: (_, device) => <code>{device.protocol}</code> },
@@ -61,7 +62,7 @@ export function DeviceTable() {
           placeholder={t('field.class')}
           aria-label={t('field.class')}
           popupMatchSelectWidth={false}
-          options={classList.map(({ code, name }) => ({ value: code, label: name }))}
+          options={classes.map(({ code }) => ({ value: code, label: className(code) }))}
         />
         <DivisionSelect value={filter.division || (undefined as never)} onChange={(division) => change({ division })} />
       </div>
@@ -95,10 +96,11 @@ export function DeviceTable() {
 
 function Faults({ device }: { device: Device }) {
   const { word } = useTexts();
+  const metricName = useMetricName();
   if (device.faults.length === 0) return <span className="muted">—</span>;
   return (
     <span className="fault">
-      {device.faults.slice(0, 2).map(({ metric, kind }) => `${word('metric', metric)} ${word('fault', kind)}`).join('、')}
+      {device.faults.slice(0, 2).map(({ metric, kind }) => `${metricName(metric, device.class_code)}${word('fault', kind)}`).join('、')}
     </span>
   );
 }

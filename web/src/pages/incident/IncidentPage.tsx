@@ -6,12 +6,14 @@ import { useGet } from '../../api/hooks';
 import type { Incident, Warning } from '../../api/types';
 import { useTexts } from '../../i18n';
 import { useKeys } from '../../lib/keys';
+import { figure } from '../../lib/figures';
 import { drawable } from '../../lib/place';
 import { showTime } from '../../lib/time';
 import { ActionButtons } from '../../ui/ActionButtons';
 import { useAction } from '../../ui/actions';
 import { Due } from '../../ui/due';
 import { LevelMark } from '../../ui/level';
+import { useMetricName } from '../../ui/names';
 import { Panel } from '../../ui/Page';
 import { ReadingsChart } from '../../ui/ReadingsChart';
 import { useCategoryName } from '../../ui/selects';
@@ -127,6 +129,7 @@ function Head({ incident }: { incident: Incident }) {
 
 function WarningPanel({ warnings }: { warnings: Warning[] }) {
   const { t, word } = useTexts();
+  const metricName = useMetricName();
   const [chosen, setChosen] = useState(0);
   const warning = warnings[chosen] ?? warnings[0];
   const window_ = useMemo(() => {
@@ -159,7 +162,7 @@ function WarningPanel({ warnings }: { warnings: Warning[] }) {
         <LevelMark level={warning.peak_level} long />
         <span>{warning.title}</span>
         <span className="muted">
-          {word('metric', warning.metric ?? '')} <b className="num">{warning.value ?? '—'}</b> {warning.unit} · {t('warning.threshold', { value: warning.threshold ?? '—' })}
+          {metricName(warning.metric)} <b className="num">{figure(warning.value)}</b> {warning.unit} · {t('warning.threshold', { value: warning.threshold ?? '—' })}
         </span>
       </div>
       {warning.device_id && warning.metric ? (

@@ -1,5 +1,5 @@
 import { FormOutlined, PlusOutlined } from '@ant-design/icons';
-import { Button, Segmented, Select, Switch, Table, Tooltip } from 'antd';
+import { Button, Grid, Segmented, Select, Switch, Table, Tooltip } from 'antd';
 import { useEffect, useState } from 'react';
 import { useNavigate } from 'react-router';
 import { useGet } from '../../api/hooks';
@@ -46,6 +46,7 @@ export default function IncidentsPage() {
   const [cursor, setCursor] = useState(-1);
   const current = items[cursor];
   const columns = useIncidentColumns(filter.sort);
+  const phone = !Grid.useBreakpoint().md;
   const change = (patch: Record<string, string | boolean | undefined>) => view.set({ ...patch, page: null });
 
   useEffect(() => setCursor(-1), [page, filter.q, filter.state]);
@@ -131,7 +132,7 @@ export default function IncidentsPage() {
           dataSource={items}
           loading={answer.isPending || answer.isPlaceholderData}
           locale={{ emptyText: answer.isPending ? ' ' : <Nothing text={t('incidents.none')} /> }}
-          scroll={{ x: 'max-content' }}
+          scroll={{ x: phone ? undefined : 1080 }}
           sticky
           rowClassName={(_, index) => (index === cursor ? 'row-cursor clickable' : 'clickable')}
           onRow={(incident, index) =>

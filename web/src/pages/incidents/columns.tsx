@@ -25,13 +25,14 @@ export function useIncidentColumns(sort: string): TableColumnsType<IncidentFlat>
             {incident.title}
           </Link>
           <small>
+            <span className={`state state-${incident.state} phone-only`}>{word('state', incident.state, incident.state_name)}</span>
             <span className="num">{incident.number}</span> · {word('source', incident.source)}
             {!drawable(incident.lon, incident.lat) && <span className="bad-place"> · {t('place.bad')}</span>}
           </small>
         </div>
       ),
     },
-    { title: t('field.state'), key: 'state', width: 104, render: (_, { state, state_name: name }) => <span className={`state state-${state}`}>{word('state', state, name)}</span> },
+    { title: t('field.state'), key: 'state', responsive: ['md'], width: 104, render: (_, { state, state_name: name }) => <span className={`state state-${state}`}>{word('state', state, name)}</span> },
     { title: t('field.category'), key: 'category', responsive: ['md'], width: 128, ellipsis: true, render: (_, { category, category_name: name }) => categoryName(category, name) },
     { title: t('field.division'), key: 'division', responsive: ['md'], width: 112, ellipsis: true, render: (_, { division_name: name }) => name ?? '—' },
     {

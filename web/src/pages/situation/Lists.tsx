@@ -8,7 +8,9 @@ import { useNow } from '../../lib/clock';
 import { showFullTime } from '../../lib/time';
 import { drawable } from '../../lib/place';
 import { Due } from '../../ui/due';
+import { figure } from '../../lib/figures';
 import { LevelMark } from '../../ui/level';
+import { useMetricName } from '../../ui/names';
 import { Answered, type Answer } from '../../ui/states';
 import { isSelected, type Selection } from './selection';
 
@@ -55,7 +57,8 @@ function Since({ at }: { at: string }) {
 }
 
 export function WarningsPanel({ answer, selection, onSelect }: ListProps<Warning>) {
-  const { t, word } = useTexts();
+  const { t } = useTexts();
+  const metricName = useMetricName();
   return (
     <aside className="side side-warnings" aria-label={t('situation.warnings')}>
       <h3>
@@ -74,7 +77,7 @@ export function WarningsPanel({ answer, selection, onSelect }: ListProps<Warning
                   <span>{warning.division_name ?? '—'}</span>
                   {warning.value !== null && (
                     <span className="num">
-                      {word('metric', warning.metric ?? '')} {warning.value} {warning.unit}
+                      {metricName(warning.metric)} {figure(warning.value)} {warning.unit}
                     </span>
                   )}
                   {!drawable(warning.lon, warning.lat) && <BadPlace />}

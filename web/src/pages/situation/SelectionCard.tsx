@@ -7,8 +7,10 @@ import type { Incident, Warning } from '../../api/types';
 import { useTexts } from '../../i18n';
 import { showTime } from '../../lib/time';
 import { ActionButtons } from '../../ui/ActionButtons';
+import { figure } from '../../lib/figures';
 import { Due } from '../../ui/due';
 import { LevelMark } from '../../ui/level';
+import { useMetricName } from '../../ui/names';
 import { ReadingsChart } from '../../ui/ReadingsChart';
 import { Answered } from '../../ui/states';
 import type { Selection } from './selection';
@@ -40,7 +42,8 @@ export function SelectionCard({ selection, answer, onClose, onSelect }: Props) {
 }
 
 function WarningCard({ warning, onSelect }: { warning: Warning; onSelect: Props['onSelect'] }) {
-  const { t, word } = useTexts();
+  const { t } = useTexts();
+  const metricName = useMetricName();
   return (
     <>
       <h4>
@@ -51,7 +54,7 @@ function WarningCard({ warning, onSelect }: { warning: Warning; onSelect: Props[
       </p>
       {warning.value !== null && (
         <p className="selection-value">
-          <span className="muted">{word('metric', warning.metric ?? '')}</span> <b className="num">{warning.value}</b> {warning.unit}
+          <span className="muted">{metricName(warning.metric)}</span> <b className="num">{figure(warning.value)}</b> {warning.unit}
           <span className="muted"> {t('warning.threshold', { value: warning.threshold ?? '—' })}</span>
         </p>
       )}
