@@ -109,7 +109,7 @@ async def open_incident(uow: UnitOfWork, actor: Principal, opening: Opening) -> 
             None,
             State.NEW,
             "",
-            {"source": str(opening.source), "grade": grade},
+            {"source": str(opening.source), "grade": grade, "due_at": _iso(incident.due_at)},
         )
     )
     uow.publish(_told(IncidentOpened, incident, source=str(opening.source)))
@@ -225,7 +225,7 @@ async def _apply(
         for key, value in {
             "unit_id": after.unit_id if row.action is not Action.NOTE else None,
             "task": task and task.seq,
-            "due_at": after.due_at and after.due_at.isoformat() if row.target is not row.source else None,
+            "due_at": _iso(after.due_at) if row.target is not row.source else None,
             "result": move.result or None,
             "photo_ids": list(move.photo_ids) or None,
             "place": [move.place.lon, move.place.lat] if move.place else None,
@@ -341,6 +341,10 @@ async def _move_task(
     return task
 
 
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
 def _actor(principal: Principal) -> Actor:
     return Actor(principal.kind, principal.id, principal.name)
 
@@ -357,7 +361,7 @@ def _told(kind: Any, incident: Incident, **more: str) -> Any:
         state=str(incident.state),
         entry=incident.entry,
         version=incident.version,
-        due_at=incident.due_at and incident.due_at.isoformat(),
+        due_at=_iso(incident.due_at),
         escalation=incident.escalation,
         lon=incident.lon,
         lat=incident.lat,

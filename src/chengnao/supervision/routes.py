@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
 from chengnao.incident.tallies import Tallies, total_of
@@ -13,6 +13,7 @@ from chengnao.kernel.paging import PageRequest
 from chengnao.kernel.web import ScopeDep, UowDep, require
 from chengnao.sensing.devices.model import Status
 from chengnao.sensing.devices.repository import DeviceFilter, DeviceRepository
+from chengnao.sensing.readings.seen import LastSeenDep
 from chengnao.supervision import service
 from chengnao.supervision.model import evaluate, indicators
 from chengnao.warning.repository import WarningRepository
@@ -159,15 +160,14 @@ SituationReader = Annotated[Principal, Depends(require("situation.read"))]
 
 
 @router.get("/situation")
-async def get_situation(request: Request, principal: SituationReader, scope: ScopeDep, uow: UowDep) -> Situation:
+async def get_situation(principal: SituationReader, scope: ScopeDep, uow: UowDep, seen: LastSeenDep) -> Situation:
     """The state of the own divisions at this moment."""
     now = uow.clock.now()
     standing = await Tallies(uow.session).standing(scope, service.midnight(now), now)
     by_level = await WarningRepository(uow.session).open_by_level(scope)
-    seen = await request.app.state.readings.last_seen()
     devices, one = DeviceRepository(uow.session), PageRequest(1, 1)
     total = await devices.devices(scope, DeviceFilter(), one, {}, now)
-    online = await devices.devices(scope, DeviceFilter(status=Status.ONLINE), one, seen, now)
+    online = await devices.devices(scope, DeviceFilter(status=Status.ONLINE), one, await seen.all(), now)
     incidents = await Tallies(uow.session).open_by_district(scope)
     warnings = await WarningRepository(uow.session).open_by_district(scope)
     return Situation(

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from chengnao.kernel.access.model import Principal
 from chengnao.kernel.access.service import record_act
+from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import Invalid
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.organisation.model import CITY
@@ -15,8 +16,9 @@ from chengnao.kernel.organisation.repository import OrganisationRepository
 from chengnao.kernel.organisation.service import require_unit, today
 from chengnao.kernel.vocabulary import Level
 from chengnao.kernel.web import PageDep, PageOf, ScopeDep, UowDep, check, require
-from chengnao.sensing.devices.model import device_class
+from chengnao.sensing.devices.model import Device, device_class
 from chengnao.sensing.devices.service import require_device
+from chengnao.sensing.readings.routes import ThresholdLine
 from chengnao.warning import service
 from chengnao.warning.model import DeviceWarning, Direction, ThresholdRule, WarningState
 from chengnao.warning.repository import WarningRepository
@@ -183,6 +185,16 @@ async def remove_threshold(rule_id: Id, request: Request, principal: Writer, sco
     await service.remove_rule(uow, scope, rule_id)
     await record_act(uow, principal, "threshold.write", threshold=rule_id, removed=True)
     await uow.commit()
+
+
+async def threshold_lines(uow: UnitOfWork, device: Device, metric: str) -> list[ThresholdLine]:
+    """The lines that a chart of the metric shows: the levels of the rules in force."""
+    rules = await WarningRepository(uow.session).rules_for(device.class_code, device.id, metric)
+    return [
+        ThresholdLine(level=int(level), value=value, direction=rule.direction)
+        for rule in rules
+        for level, value in sorted(rule.levels.items())
+    ]
 
 
 async def _rule(
