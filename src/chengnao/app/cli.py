@@ -23,7 +23,7 @@ from chengnao.sensing.cli import decode
 
 PLATFORM = "运行平台 / Run the platform"
 FILES = "在文件上试用 / Try a capability on a file"
-DEMONSTRATION_SPEED = 60.0
+DEMONSTRATION_SPEED = 30.0
 
 app = typer.Typer(
     name="chengnao",
