@@ -39,6 +39,7 @@ _GARBAGE_MINUTES = 70
 
 async def run(settings: Settings) -> None:
     """Keep the city alive until cancelled."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # else a line for each request, several a second
     async with Heartbeat(settings.home, "city") as beat:
         beat.detail = "solving the water network"
         clock = load_clock(settings.home, settings.clock_speed)
@@ -94,8 +95,17 @@ class City:
         while True:
             await sleep_until(self._clock, moment)
             await self._mains.step(moment, self._workers.open_incidents)
+            self._tell()
             self._report(moment)
             moment = max(moment + step, _next(self._clock.now() - 5 * step, step))
+
+    def _tell(self) -> None:
+        """Health: the lag is the longest queue of what has not been delivered since the last minute."""
+        waiting = [len(self._pressures.backlog), len(self._flows.backlog)]
+        waiting += [len(link.backlog) for link in self._stations.values()]
+        self._beat.ready = True
+        self._beat.lag = max(waiting)
+        self._beat.detail = f"open incidents {self._workers.open_incidents}"
 
     def _report(self, moment: datetime) -> None:
         self._pressures.backlog.put(self._field.pressures(moment))
@@ -108,11 +118,6 @@ class City:
                 link.put(sample, damaged=True)
         if minute % _GARBAGE_MINUTES == _GARBAGE_MINUTES // 2:
             self._flows.put_raw(GARBAGE_METER, b"\x00\xffFLOW??1#")
-        waiting = [len(self._pressures.backlog), len(self._flows.backlog)]
-        waiting += [len(link.backlog) for link in self._stations.values()]
-        self._beat.ready = True
-        self._beat.lag = max(waiting)
-        self._beat.detail = f"open incidents {self._workers.open_incidents}"
 
     async def _residents(self) -> None:
         rng = seeded("residents", SEED, self._clock.now())
