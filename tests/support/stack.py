@@ -60,10 +60,12 @@ class Stack:
     async def _start(self, spec: Spec, seconds: float) -> Runner:
         runner = self.runners[spec.name] = Runner(spec, self.home / "logs")
         runner.start()
-        try:
-            await asyncio.wait_for(runner.ready.wait(), seconds)
-        except TimeoutError:
-            raise AssertionError(f"{spec.name} is not ready: {runner.status}\n{tail(runner.log_path, 30)}") from None
+        waits = [asyncio.create_task(event.wait()) for event in (runner.ready, runner.gave_up)]
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for each in waits:
+            each.cancel()
+        if not runner.ready.is_set():
+            raise AssertionError(f"{spec.name} is not ready: {runner.status}\n{tail(runner.log_path, 30)}")
         return runner
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:

