@@ -34,7 +34,9 @@ _TEMPLATE = "template_tests"
 @pytest.fixture(scope="session")
 def settings() -> Iterator[Settings]:
     home = make_home()
-    yield load_settings(home, base_port=free_block())
+    # In the file, not as an override: the engines' processes read it too.
+    (home / "chengnao.toml").write_text(f"base_port = {free_block()}\n")
+    yield load_settings(home)
     remove_home(home)
 
 
