@@ -188,6 +188,13 @@ def _set_demonstration(settings: Settings, on: bool, speed: float | None = None)
 def _welcome(settings: Settings) -> None:
     host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host  # noqa: S104  (compared, not listened on)
     out.print(f"  {both('address')}: [bold cyan]http://{host}:{settings.port('web')}[/]", highlight=False)
+    if settings.demonstration:
+        # Imported here: an installation in operation may lack what the demonstration needs.
+        from chengnao.demonstration.people import PASSWORD, accounts  # noqa: PLC0415
+
+        out.print(f"  {both('demo_accounts')} [bold]{PASSWORD}[/]", highlight=False)
+        for account in accounts():
+            out.print(f"    [cyan]{account.username:<8}[/] {account.display_name}", highlight=False)
 
 
 def _say(code: str, **params: object) -> None:

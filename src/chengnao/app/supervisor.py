@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 START_SECONDS = 180.0
 OWN_ENGINES = ("postgres", "nats")
 OPEN_FILES = 65_536
+CITY = "city"
 
 
 class AlreadyRunning(ChengnaoError):
@@ -48,7 +49,7 @@ class Supervisor:
         self._make_plan = make_plan
         self.home = settings.home
         self.logs = settings.home / "logs"
-        self._runners: list[Runner] = []
+        self._stages: dict[str, list[Runner]] = {}
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
         self._status = PlatformStatus(
@@ -95,10 +96,10 @@ class Supervisor:
     async def _work(self) -> None:
         load_clock(self.home, self.settings.clock_speed)
         wanted = self._make_plan(self.settings)
-        await self._bring_up(wanted.engines)
+        await self._bring_up("engines", wanted.engines)
         await self._prepare(wanted)
-        await self._bring_up(wanted.services)
-        await self._bring_up(wanted.city)
+        await self._bring_up("services", wanted.services)
+        await self._bring_up(CITY, wanted.city)
         self._status.step = ""
         self._status.state = "running"
         while True:
@@ -106,9 +107,9 @@ class Supervisor:
             self._reload.clear()
             await self._apply(load_settings(self.home))
 
-    async def _bring_up(self, specs: list[Spec]) -> None:
+    async def _bring_up(self, stage: str, specs: list[Spec]) -> None:
         started = [Runner(spec, self.logs) for spec in specs]
-        self._runners += started
+        self._stages[stage] = started
         for runner in started:
             runner.start()
         for runner in started:
@@ -151,28 +152,29 @@ class Supervisor:
         """Take over a change of the demonstration or of the clock without ending the engines."""
         before, self.settings = self.settings, settings
         self._status.demonstration, self._status.clock_speed = settings.demonstration, settings.clock_speed
-        cities = [each for each in self._runners if each.spec.name == "city"]
         if not settings.demonstration:
-            for runner in cities:
-                self._runners.remove(runner)
-                await runner.stop()
+            await asyncio.gather(*(each.stop() for each in self._stages.pop(CITY, [])))
         if settings.clock_speed != before.clock_speed:
             load_clock(self.home, settings.clock_speed)
             await asyncio.gather(*(each.restart() for each in self._runners if each.spec.name not in OWN_ENGINES))
-        if settings.demonstration and not cities:
+        if settings.demonstration and not self._stages.get(CITY):
             wanted = self._make_plan(settings)
             await self._prepare(wanted)
-            await self._bring_up(wanted.city)
+            await self._bring_up(CITY, wanted.city)
         self._status.step = ""
 
     async def _down(self) -> None:
-        """Stop in reverse order, so that nothing loses what it stands on."""
+        """Stop stage by stage in reverse order, so that nothing loses what it stands on."""
         if self._status.state != "failed":
             self._status.state = "stopping"
-        for runner in reversed(self._runners):
-            self._status.step = runner.spec.name
-            await runner.stop()
+        for stage in reversed(list(self._stages.values())):
+            self._status.step = ", ".join(each.spec.name for each in stage)
+            await asyncio.gather(*(each.stop() for each in stage))
         self._status.step = ""
+
+    @property
+    def _runners(self) -> list[Runner]:
+        return [runner for stage in self._stages.values() for runner in stage]
 
     async def _write_status(self) -> None:
         count = 0
