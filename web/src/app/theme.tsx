@@ -12,6 +12,8 @@ const ShadeContext = createContext<{ shade: Shade; setShade: (shade: Shade) => v
 
 export const useShade = () => use(ShadeContext);
 
+const calm = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
+
 const fontFamily =
   '"Noto Sans CJK SC","Noto Sans SC","Source Han Sans SC","PingFang SC","Microsoft YaHei",system-ui,sans-serif';
 
@@ -47,7 +49,7 @@ export function ThemeProvider({ children }: { children: ReactNode }) {
   const config = useMemo<ThemeConfig>(
     () => ({
       algorithm: shade === 'dark' ? antdTheme.darkAlgorithm : antdTheme.defaultAlgorithm,
-      token: { ...tokens[shade], fontFamily, borderRadius: 6, fontSize: 14, wireframe: false },
+      token: { ...tokens[shade], fontFamily, borderRadius: 6, motion: !calm },
       components: {
         Table: {
           cellPaddingBlockMD: 9,

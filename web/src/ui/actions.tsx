@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { App, Form, Input, Modal } from 'antd';
-import { createContext, use, useCallback, useMemo, useState, type ReactNode } from 'react';
+import { createContext, use, useCallback, useState, type ReactNode } from 'react';
 import { api } from '../api/client';
 import { apiKey, refresh } from '../api/hooks';
 import type { Action, ActionBody, Incident } from '../api/types';
@@ -51,7 +51,6 @@ export function ActionsProvider({ children }: { children: ReactNode }) {
   const client = useQueryClient();
   const [asked, setAsked] = useState<Asked | null>(null);
   const [busy, setBusy] = useState(false);
-  const [form] = Form.useForm<Fields>();
 
   const submit = useCallback(
     async ({ incident, action }: Asked, fields: Fields) => {
@@ -80,53 +79,63 @@ export function ActionsProvider({ children }: { children: ReactNode }) {
           return;
         }
         const next = { incident, action };
-        if (action.needs_reason || action.needs_unit || action.needs_result) {
-          form.resetFields();
-          if (action.needs_unit && incident.unit_id) form.setFieldValue('unit_id', incident.unit_id);
-          setAsked(next);
-        } else await submit(next, {});
+        if (action.needs_reason || action.needs_unit || action.needs_result) setAsked(next);
+        else await submit(next, {});
       } catch (error) {
         void message.error(errorText(error));
       }
     },
-    [errorText, form, message, submit, t, word],
+    [errorText, message, submit, t, word],
   );
 
-  const action = asked?.action;
-  const label = action ? word('action', action.action, action.name) : '';
-  const context = useMemo(() => start, [start]);
   return (
-    <ActionsContext value={context}>
+    <ActionsContext value={start}>
       {children}
-      <Modal
-        open={asked !== null}
-        title={asked ? `${label} · ${asked.incident.number}` : ''}
-        okText={label}
-        okButtonProps={{ 'data-testid': 'confirm', danger: action?.action === 'dismiss' }}
-        confirmLoading={busy}
-        onCancel={() => setAsked(null)}
-        onOk={() => form.submit()}
-        forceRender
-      >
-        <p className="muted">{asked?.incident.title}</p>
-        <Form form={form} layout="vertical" onFinish={(fields) => asked && void submit(asked, fields)}>
-          {action?.needs_unit && (
-            <Form.Item name="unit_id" label={t('action.unit')} rules={[{ required: true, message: t('action.unit.missing') }]}>
-              <UnitSelect known={asked?.incident.unit_id ? { id: asked.incident.unit_id, name: asked.incident.unit_name ?? '' } : undefined} />
-            </Form.Item>
-          )}
-          {action?.needs_result && (
-            <Form.Item name="result" label={t('action.result')} rules={[{ required: true, whitespace: true, message: t('action.result.missing') }]}>
-              <Input.TextArea rows={3} maxLength={1000} showCount data-testid="result-input" />
-            </Form.Item>
-          )}
-          {action?.needs_reason && (
-            <Form.Item name="reason" label={t('action.reason')} rules={[{ required: true, whitespace: true, message: t('action.reason.missing') }]}>
-              <Input.TextArea rows={3} maxLength={500} showCount data-testid="reason-input" />
-            </Form.Item>
-          )}
-        </Form>
-      </Modal>
+      {asked && <ActionDialog asked={asked} busy={busy} onCancel={() => setAsked(null)} onSubmit={(fields) => void submit(asked, fields)} />}
     </ActionsContext>
+  );
+}
+
+interface DialogProps {
+  asked: Asked;
+  busy: boolean;
+  onCancel: () => void;
+  onSubmit: (fields: Fields) => void;
+}
+
+/** Asks for what one step needs. */
+function ActionDialog({ asked: { incident, action }, busy, onCancel, onSubmit }: DialogProps) {
+  const { t, word } = useTexts();
+  const [form] = Form.useForm<Fields>();
+  const label = word('action', action.action, action.name);
+  return (
+    <Modal
+      open
+      title={`${label} · ${incident.number}`}
+      okText={label}
+      okButtonProps={{ 'data-testid': 'confirm', danger: action.action === 'dismiss' }}
+      confirmLoading={busy}
+      onCancel={onCancel}
+      onOk={() => form.submit()}
+    >
+      <p className="muted dialog-what">{incident.title}</p>
+      <Form form={form} layout="vertical" onFinish={onSubmit}>
+        {action.needs_unit && (
+          <Form.Item name="unit_id" label={t('action.unit')} rules={[{ required: true, message: t('action.unit.missing') }]}>
+            <UnitSelect />
+          </Form.Item>
+        )}
+        {action.needs_result && (
+          <Form.Item name="result" label={t('action.result')} rules={[{ required: true, whitespace: true, message: t('action.result.missing') }]}>
+            <Input.TextArea rows={3} maxLength={1000} showCount data-testid="result-input" />
+          </Form.Item>
+        )}
+        {action.needs_reason && (
+          <Form.Item name="reason" label={t(action.action === 'note' ? 'action.note.text' : 'action.reason')} rules={[{ required: true, whitespace: true, message: t('action.reason.missing') }]}>
+            <Input.TextArea rows={3} maxLength={500} showCount autoFocus data-testid="reason-input" />
+          </Form.Item>
+        )}
+      </Form>
+    </Modal>
   );
 }

@@ -19,32 +19,31 @@ interface Field {
   id?: string;
   allowClear?: boolean;
   placeholder?: string;
+  testId?: string;
 }
 
 /** Picks a unit; the server searches. */
-export function UnitSelect({ known, placeholder, allowClear = false, ...field }: Field & { known?: { id: string; name: string } | undefined }) {
+export function UnitSelect({ placeholder, testId = 'unit-select', allowClear = false, ...field }: Field) {
   const { t } = useTexts();
   const [typed, setTyped] = useState('');
   const units = useGet<Paged<Unit>>('/units', { q: useDelayed(typed), size: 50 }, { keep: true, staleTime: 60_000 });
-  const options = (units.data?.items ?? []).map(({ id, name }) => ({ value: id, label: name }));
-  if (known && !typed && !options.some(({ value }) => value === known.id)) options.unshift({ value: known.id, label: known.name });
   return (
     <Select
       {...field}
       showSearch={{ filterOption: false, onSearch: setTyped }}
       allowClear={allowClear}
-      options={options}
+      options={(units.data?.items ?? []).map(({ id, name }) => ({ value: id, label: name }))}
       loading={units.isFetching}
       placeholder={placeholder ?? t('field.unit')}
       aria-label={placeholder ?? t('field.unit')}
-      data-testid="unit-select"
+      data-testid={testId}
       className="grow"
     />
   );
 }
 
 /** Picks a district; the server searches. */
-export function DivisionSelect({ placeholder, allowClear = true, ...field }: Field) {
+export function DivisionSelect({ placeholder, testId = 'division-filter', allowClear = true, ...field }: Field) {
   const { t } = useTexts();
   const [typed, setTyped] = useState('');
   const divisions = useGet<Paged<Division>>('/divisions', { tier: 'district', q: useDelayed(typed), size: 60 }, { keep: true, staleTime: 600_000 });
@@ -57,11 +56,12 @@ export function DivisionSelect({ placeholder, allowClear = true, ...field }: Fie
       placeholder={placeholder ?? t('field.division')}
       aria-label={placeholder ?? t('field.division')}
       popupMatchSelectWidth={false}
+      data-testid={testId}
     />
   );
 }
 
-export function CategorySelect({ placeholder, allowClear = true, ...field }: Field) {
+export function CategorySelect({ placeholder, testId = 'category-filter', allowClear = true, ...field }: Field) {
   const { t, lang } = useTexts();
   const categories = useGet<Category[]>('/categories', {}, { staleTime: Infinity });
   const list = categories.data ?? [];
@@ -74,7 +74,7 @@ export function CategorySelect({ placeholder, allowClear = true, ...field }: Fie
       placeholder={placeholder ?? t('field.category')}
       aria-label={placeholder ?? t('field.category')}
       popupMatchSelectWidth={false}
-      data-testid="category-select"
+      data-testid={testId}
     />
   );
 }

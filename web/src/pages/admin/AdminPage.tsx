@@ -3,7 +3,6 @@ import { useSession } from '../../app/session';
 import { useTexts } from '../../i18n';
 import { useView } from '../../lib/view';
 import { Page } from '../../ui/Page';
-import { Nothing } from '../../ui/states';
 import { AuditTab } from './AuditTab';
 import { SystemTab } from './SystemTab';
 import { ThresholdsTab } from './ThresholdsTab';
@@ -15,9 +14,9 @@ export default function AdminPage() {
   const { has } = useSession();
   const view = useView();
   const tabs = [
-    { key: 'thresholds', shown: has('steward', 'operator'), body: <ThresholdsTab /> },
-    { key: 'users', shown: has('operator'), body: <UsersTab /> },
-    { key: 'tokens', shown: has('operator'), body: <TokensTab /> },
+    { key: 'thresholds', shown: true, body: <ThresholdsTab /> },
+    { key: 'users', shown: has('operator', 'auditor'), body: <UsersTab /> },
+    { key: 'tokens', shown: has('operator', 'auditor'), body: <TokensTab /> },
     { key: 'system', shown: has('operator', 'auditor'), body: <SystemTab /> },
     { key: 'audit', shown: has('auditor'), body: <AuditTab /> },
   ] as const;
@@ -26,7 +25,7 @@ export default function AdminPage() {
   return (
     <Page title={t('nav.admin')} className="page-table">
       <Tabs activeKey={current?.key ?? ''} onChange={(key) => view.set({ tab: key, page: null, q: null })} items={shown.map(({ key }) => ({ key, label: t(`admin.${key}`) }))} />
-      {current?.body ?? <Nothing text={t('admin.none')} />}
+      {current?.body}
     </Page>
   );
 }

@@ -4,6 +4,7 @@ import { useState } from 'react';
 import { api } from '../../api/client';
 import { useRefresh } from '../../api/hooks';
 import type { Level, Threshold } from '../../api/types';
+import { useSession } from '../../app/session';
 import { useTexts } from '../../i18n';
 import { LevelMark } from '../../ui/level';
 import { useClassName, useMetricName } from '../../ui/names';
@@ -14,16 +15,13 @@ const levels: Level[] = [4, 3, 2, 1];
 /** The rules by which warnings open; a change holds from the next reading on. */
 export function ThresholdsTab() {
   const { t, word, errorText } = useTexts();
+  const { has } = useSession();
   const { message } = App.useApp();
   const renew = useRefresh();
   const [editing, setEditing] = useState<Threshold | null>(null);
   const [form] = Form.useForm<Threshold>();
   const className = useClassName();
   const metricName = useMetricName();
-  const edit = (row: Threshold) => {
-    form.setFieldsValue(row);
-    setEditing(row);
-  };
   const columns: TableColumnsType<Threshold> = [
     { title: t('threshold.for'), key: 'for', width: 180, render: (_, row) => row.device_id ?? className(row.device_class ?? '') },
     { title: t('field.metric'), key: 'metric', width: 170, render: (_, row) => `${metricName(row.metric, row.device_class)} ${word('direction', row.direction)}` },
@@ -51,7 +49,7 @@ export function ThresholdsTab() {
       title: '',
       key: 'edit',
       width: 56,
-      render: (_, row) => <Button type="text" icon={<EditOutlined />} aria-label={t('threshold.edit')} onClick={() => edit(row)} />,
+      render: (_, row) => has('steward') && <Button type="text" icon={<EditOutlined />} aria-label={t('threshold.edit')} onClick={() => setEditing(row)} />,
     },
   ];
   const save = async (fields: Partial<Threshold>) => {
@@ -71,8 +69,8 @@ export function ThresholdsTab() {
   return (
     <>
       <PagedTable<Threshold> path="/thresholds" rowKey="id" columns={columns} />
-      <Modal open={editing !== null} title={t('threshold.edit')} okText={t('save')} okButtonProps={{ 'data-testid': 'confirm' }} onCancel={() => setEditing(null)} onOk={() => form.submit()} forceRender>
-        <Form form={form} layout="vertical" onFinish={(fields) => void save(fields)}>
+      <Modal open={editing !== null} title={t('threshold.edit')} okText={t('save')} okButtonProps={{ 'data-testid': 'confirm' }} onCancel={() => setEditing(null)} onOk={() => form.submit()} destroyOnHidden>
+        <Form form={form} layout="vertical" preserve={false} initialValues={editing ?? {}} onFinish={(fields) => void save(fields)}>
           <p className="muted">{t('threshold.level.hint')}</p>
           <div className="form-pair">
             {levels.map((level) => (

@@ -11,7 +11,7 @@ import { PagedTable } from '../../ui/PagedTable';
 /** Machines' keys. A key is shown once, when it is made. */
 export function TokensTab() {
   const { t, word, errorText } = useTexts();
-  const { me } = useSession();
+  const { me, has } = useSession();
   const { message } = App.useApp();
   const renew = useRefresh();
   const [making, setMaking] = useState(false);
@@ -30,7 +30,6 @@ export function TokensTab() {
       const { secret } = await api.post<{ secret: string }>('/tokens', { ...fields, division_code: me.division?.code });
       setMade(secret);
       setMaking(false);
-      form.resetFields();
       renew(['/tokens']);
     } catch (error) {
       void message.error(errorText(error));
@@ -46,7 +45,7 @@ export function TokensTab() {
       title: '',
       key: 'revoke',
       width: 90,
-      render: (_, row) => row.revoked_at === null && (
+      render: (_, row) => row.revoked_at === null && has('operator') && (
         <Popconfirm title={t('token.revoke.sure')} onConfirm={() => void revoke(row.id)}>
           <Button type="text" danger size="small">
             {t('token.revoke')}
@@ -57,14 +56,16 @@ export function TokensTab() {
   ];
   return (
     <>
-      <div className="filters">
-        <Button type="primary" onClick={() => setMaking(true)}>
-          {t('token.make')}
-        </Button>
-      </div>
+      {has('operator') && (
+        <div className="filters">
+          <Button type="primary" onClick={() => setMaking(true)}>
+            {t('token.make')}
+          </Button>
+        </div>
+      )}
       <PagedTable<TokenRow> path="/tokens" rowKey="id" columns={columns} />
-      <Modal open={making} title={t('token.make')} okText={t('token.make')} okButtonProps={{ 'data-testid': 'confirm' }} onCancel={() => setMaking(false)} onOk={() => form.submit()} forceRender>
-        <Form form={form} layout="vertical" initialValues={{ role: 'gateway' }} onFinish={(fields) => void make(fields)}>
+      <Modal open={making} title={t('token.make')} okText={t('token.make')} okButtonProps={{ 'data-testid': 'confirm' }} onCancel={() => setMaking(false)} onOk={() => form.submit()} destroyOnHidden>
+        <Form form={form} layout="vertical" preserve={false} initialValues={{ role: 'gateway' }} onFinish={(fields) => void make(fields)}>
           <Form.Item name="name" label={t('token.name')} rules={[{ required: true, message: t('form.missing', { field: t('token.name') }) }]}>
             <Input maxLength={60} />
           </Form.Item>

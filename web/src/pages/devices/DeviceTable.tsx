@@ -28,7 +28,7 @@ export function DeviceTable() {
       ellipsis: true,
       render: (_, device) => (
         <div className="cell-two">
-          <a role="button" tabIndex={0}>{device.name}</a>
+          <button type="button" className="as-link">{device.name}</button>
           <small className="num">{device.id}</small>
         </div>
       ),

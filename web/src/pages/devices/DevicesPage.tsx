@@ -1,5 +1,6 @@
 import { Tabs } from 'antd';
 import { lazy, Suspense } from 'react';
+import { useSession } from '../../app/session';
 import { useTexts } from '../../i18n';
 import { useView } from '../../lib/view';
 import { Page } from '../../ui/Page';
@@ -13,13 +14,15 @@ const tabs = ['list', 'map', 'quarantine'] as const;
 export default function DevicesPage() {
   const { t } = useTexts();
   const view = useView();
-  const tab = tabs.find((each) => each === view.get('tab')) ?? 'list';
+  const { has } = useSession();
+  const shown = tabs.filter((each) => each !== 'quarantine' || has('steward', 'operator', 'auditor'));
+  const tab = shown.find((each) => each === view.get('tab')) ?? 'list';
   return (
     <Page title={t('devices.title')} className="page-table">
       <Tabs
         activeKey={tab}
-        onChange={(key) => view.set({ tab: key === 'list' ? null : key, page: null, q: null })}
-        items={tabs.map((key) => ({ key, label: t(`devices.${key}`) }))}
+        onChange={(key) => view.set({ tab: key === 'list' ? null : key, page: null, q: null, state: null })}
+        items={shown.map((key) => ({ key, label: t(`devices.${key}`) }))}
       />
       {tab === 'list' && <DeviceTable />}
       {tab === 'map' && (

@@ -3,6 +3,7 @@ import { useState } from 'react';
 import { api } from '../../api/client';
 import { useGet, useRefresh } from '../../api/hooks';
 import type { QuarantinedDetail } from '../../api/types';
+import { useSession } from '../../app/session';
 import { useTexts } from '../../i18n';
 import { showFullTime } from '../../lib/time';
 import { Answered } from '../../ui/states';
@@ -31,6 +32,7 @@ function outcomeOf(frame: QuarantinedDetail, lang: 'zh' | 'en'): string {
 /** One piece in quarantine: look at it, have it tried again, or give it up with a reason. */
 export function FrameDrawer({ id, onClose }: { id: string; onClose: () => void }) {
   const { t, word, lang, errorText } = useTexts();
+  const { has } = useSession();
   const { message } = App.useApp();
   const renew = useRefresh();
   const [replaying, setReplaying] = useState(false);
@@ -42,7 +44,7 @@ export function FrameDrawer({ id, onClose }: { id: string; onClose: () => void }
     { refetchInterval: replaying ? 1000 : false },
   );
   const frame = answer.data;
-  const waiting = frame?.state === 'waiting';
+  const actable = frame?.state === 'waiting' && has('steward');
   if (replaying && frame && frame.state !== 'replay_requested') setReplaying(false);
 
   const act = async (action: 'replay' | 'discard', body?: { reason: string }) => {
@@ -65,7 +67,7 @@ export function FrameDrawer({ id, onClose }: { id: string; onClose: () => void }
       size={640}
       title={t('quarantine.frame')}
       extra={
-        waiting && (
+        actable && (
           <Space>
             <Button danger onClick={() => setDiscarding(true)} data-testid="quarantine-discard">
               {t('quarantine.discard')}
@@ -95,8 +97,8 @@ export function FrameDrawer({ id, onClose }: { id: string; onClose: () => void }
           </div>
         )}
       </Answered>
-      <Modal open={discarding} title={t('quarantine.discard')} okText={t('quarantine.discard')} okButtonProps={{ danger: true, 'data-testid': 'confirm' }} onCancel={() => setDiscarding(false)} onOk={() => form.submit()} forceRender>
-        <Form form={form} layout="vertical" onFinish={(fields) => void act('discard', fields)}>
+      <Modal open={discarding} title={t('quarantine.discard')} okText={t('quarantine.discard')} okButtonProps={{ danger: true, 'data-testid': 'confirm' }} onCancel={() => setDiscarding(false)} onOk={() => form.submit()} destroyOnHidden>
+        <Form form={form} layout="vertical" preserve={false} onFinish={(fields) => void act('discard', fields)}>
           <Form.Item name="reason" label={t('action.reason')} rules={[{ required: true, whitespace: true, message: t('action.reason.missing') }]}>
             <Input.TextArea rows={3} maxLength={500} data-testid="reason-input" />
           </Form.Item>

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'react';
 import { useNavigate } from 'react-router';
 import { useGet } from '../../api/hooks';
 import type { IncidentFlat, Paged } from '../../api/types';
+import { useSession } from '../../app/session';
 import { useTexts } from '../../i18n';
 import { useKeys } from '../../lib/keys';
 import { showTime } from '../../lib/time';
@@ -22,6 +23,7 @@ const states = ['new', 'dispatched', 'accepted', 'returned', 'handled', 'verifie
 
 export default function IncidentsPage() {
   const { t, word } = useTexts();
+  const { has } = useSession();
   const view = useView();
   const navigate = useNavigate();
   const start = useAction();
@@ -71,12 +73,16 @@ export default function IncidentsPage() {
       className="page-table"
       extra={
         <>
-          <Button icon={<FormOutlined />} onClick={() => view.set({ new: 'report' })} data-testid="register-report">
-            {t('report.register')}
-          </Button>
-          <Button type="primary" icon={<PlusOutlined />} onClick={() => view.set({ new: 'manual' })} data-testid="create-incident">
-            {t('incident.create')}
-          </Button>
+          {has('duty_officer', 'dispatcher', 'handler') && (
+            <Button icon={<FormOutlined />} onClick={() => view.set({ new: 'report' })} data-testid="register-report">
+              {t('report.register')}
+            </Button>
+          )}
+          {has('duty_officer', 'dispatcher') && (
+            <Button type="primary" icon={<PlusOutlined />} onClick={() => view.set({ new: 'manual' })} data-testid="create-incident">
+              {t('incident.create')}
+            </Button>
+          )}
         </>
       }
     >

@@ -51,7 +51,6 @@ export function RegisterDrawer({ kind, onClose }: { kind: 'report' | 'manual' | 
         incidentId = id;
         void message.success(t('incident.created'));
       }
-      form.resetFields();
       renew(['/incidents', '/reports', '/situation']);
       if (incidentId) void navigate(`/incidents/${incidentId}`);
       else onClose();
@@ -68,6 +67,7 @@ export function RegisterDrawer({ kind, onClose }: { kind: 'report' | 'manual' | 
       open={kind !== null}
       onClose={onClose}
       size={520}
+      destroyOnHidden
       title={t(report ? 'report.register' : 'incident.create')}
       footer={
         <div className="drawer-foot">
@@ -78,7 +78,7 @@ export function RegisterDrawer({ kind, onClose }: { kind: 'report' | 'manual' | 
         </div>
       }
     >
-      <Form form={form} layout="vertical" onFinish={(fields) => void submit(fields)} initialValues={{ grade: 4 }}>
+      <Form form={form} layout="vertical" preserve={false} onFinish={(fields) => void submit(fields)} initialValues={{ grade: 4 }}>
         {!report && (
           <Form.Item name="title" label={t('field.title')} rules={needed(t('field.title'))}>
             <Input maxLength={100} data-testid="title-input" />
@@ -89,10 +89,10 @@ export function RegisterDrawer({ kind, onClose }: { kind: 'report' | 'manual' | 
         </Form.Item>
         <div className="form-pair">
           <Form.Item name="category" label={t('field.category')} rules={report ? [] : needed(t('field.category'))} extra={report ? t('report.category.hint') : undefined}>
-            <CategorySelect />
+            <CategorySelect testId="category-input" />
           </Form.Item>
           <Form.Item name="division_code" label={t('field.division')} rules={report ? [] : needed(t('field.division'))}>
-            <DivisionSelect />
+            <DivisionSelect testId="division-input" />
           </Form.Item>
         </div>
         {!report && (

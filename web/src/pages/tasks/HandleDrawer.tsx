@@ -30,10 +30,7 @@ export function HandleDrawer({ task, onClose }: { task: Task | null; onClose: ()
   const [busy, setBusy] = useState(false);
   const camera = useRef<HTMLInputElement>(null);
 
-  useEffect(() => {
-    form.resetFields();
-    setShots([]);
-  }, [form, task?.id]);
+  useEffect(() => setShots([]), [task?.id]);
 
   const add = (files: FileList | null) => {
     const added = [...(files ?? [])].map((file) => ({ file, preview: URL.createObjectURL(file) }));
@@ -67,7 +64,7 @@ export function HandleDrawer({ task, onClose }: { task: Task | null; onClose: ()
   };
 
   return (
-    <Drawer open={task !== null} onClose={onClose} placement="bottom" size="92%" className="handle" title={t('handle.title')} forceRender
+    <Drawer open={task !== null} onClose={onClose} placement="bottom" size="92%" className="handle" title={t('handle.title')} destroyOnHidden
       footer={
         <Button type="primary" size="large" block loading={busy} onClick={() => form.submit()} data-testid="confirm">
           {t('handle.submit')}
@@ -78,7 +75,7 @@ export function HandleDrawer({ task, onClose }: { task: Task | null; onClose: ()
         <b>{task?.incident?.title}</b>
         <span className="muted">{[task?.incident?.division_name, task?.incident?.address].filter(Boolean).join(' ')}</span>
       </p>
-      <Form form={form} layout="vertical" size="large" onFinish={(fields) => void submit(fields)}>
+      <Form form={form} layout="vertical" size="large" preserve={false} onFinish={(fields) => void submit(fields)}>
         <Form.Item label={t('handle.photos', { most: MOST_PHOTOS })}>
           <div className="shots">
             {shots.map(({ preview }, index) => (
