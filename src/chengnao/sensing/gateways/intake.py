@@ -14,7 +14,7 @@ from chengnao.kernel.access.model import Scope
 from chengnao.kernel.clock import Clock
 from chengnao.sensing.devices.model import METRIC_SHAPE
 from chengnao.sensing.gateways.batching import Committer
-from chengnao.sensing.gateways.bodies import Body, Refused
+from chengnao.sensing.gateways.bodies import Body, Refused, shown_row
 from chengnao.sensing.gateways.desk import QuarantineDesk
 from chengnao.sensing.gateways.limits import DeviceLimiter
 from chengnao.sensing.gateways.registry import Entry, RegistryCache, RegistryFeed, may_write
@@ -202,16 +202,10 @@ def _repeated(key: Ints, time: Ints, passing: Bools) -> Bools:
 def _refusals(body: Body, reason: npt.NDArray[np.uint8], limit: int) -> list[Refused]:
     refused = []
     for number in np.flatnonzero(reason != _OK).tolist():
-        row = body.table.slice(number, 1).to_pylist()[0]
-        row["time"] = row["time"].isoformat()
+        row = shown_row(body.table, number)
         why = int(reason[number])
-        params: dict[str, Any] = {"field": _FIELDS[why], "value": _json_value(row[_FIELDS[why]])}
+        params: dict[str, Any] = {"field": _FIELDS[why], "value": row[_FIELDS[why]]}
         if why == _LIMITED:
             params |= {"limit": limit, "retry_after": 1}
-        row["value"] = _json_value(row["value"])
         refused.append(Refused(int(body.index[number]), _CODES[why], params, row))
     return refused
-
-
-def _json_value(value: Any) -> Any:
-    return str(value) if isinstance(value, float) and not np.isfinite(value) else value
