@@ -34,7 +34,6 @@ UNTIDY_STATION = "demo-r-cuntan"
 
 STALE_CRC_STATION = "demo-r-ciqikou"
 GARBAGE_METER = "demo-q-204"
-_GARBAGE_MINUTES = 70
 
 
 async def run(settings: Settings) -> None:
@@ -70,6 +69,8 @@ class City:
             )
             for station in load_stations().all
         }
+        self._stale_crc = Turns(timedelta(minutes=70))
+        self._garbage = Turns(timedelta(minutes=100))
         self._workers = Workers(web, workers_password(secrets), clock, mains.see)
 
     async def run(self) -> None:
@@ -110,13 +111,13 @@ class City:
     def _report(self, moment: datetime) -> None:
         self._pressures.backlog.put(self._field.pressures(moment))
         self._flows.put(self._field.flows(moment))
-        minute = (moment - _EPOCH) // timedelta(minutes=1)
+        stale_crc = self._stale_crc.due(moment)
         for sample in self._field.stations(moment):
             link = self._stations[sample.device]
             link.put(sample)
-            if sample.device == STALE_CRC_STATION and minute % _GARBAGE_MINUTES == 0:
+            if stale_crc and sample.device == STALE_CRC_STATION:
                 link.put(sample, damaged=True)
-        if minute % _GARBAGE_MINUTES == _GARBAGE_MINUTES // 2:
+        if self._garbage.due(moment):
             self._flows.put_raw(GARBAGE_METER, b"\x00\xffFLOW??1#")
 
     async def _residents(self) -> None:
@@ -130,6 +131,20 @@ class City:
                 await self._hotline.post("/api/reports", write_report(rng, conditions))
             except (NotNowError, RefusedError) as error:
                 log.info("a report is not taken: %s", error)
+
+
+class Turns:
+    """Something that is due once in each period, however far apart the moments are that ask."""
+
+    def __init__(self, period: timedelta) -> None:
+        self._period = period
+        self._last: int | None = None
+
+    def due(self, moment: datetime) -> bool:
+        turn = (moment - _EPOCH) // self._period
+        due = self._last is not None and turn != self._last
+        self._last = turn
+        return due
 
 
 def _next(now: datetime, step: timedelta) -> datetime:
