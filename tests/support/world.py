@@ -220,7 +220,7 @@ def _piece(uow: UnitOfWork, records: Records, mark: str) -> quarantine.Held:
         params={},
         payload=mark.encode(),
         form=quarantine.Form.FRAME,
-        state=quarantine.State.HELD,
+        state=quarantine.State.WAITING,
         count=0,
         division_code=records.division,
         unit_id=records.unit,

@@ -247,7 +247,7 @@ async def test_held_row_is_replayed_once_its_device_is_registered(
         return (await held(city, intake))[0]
 
     still = await ask()
-    assert still.state is State.HELD
+    assert still.state is State.WAITING
     assert still.outcome["error"]["code"] == "unknown_device"
 
     async with city.unit_of_work() as uow:

@@ -73,7 +73,7 @@ async def _add(
                 division_code=division_code,
                 unit_id=unit_id,
             )
-            await service.record(uow, "cli", "chengnao user add", "user.write", "allowed", user=user.id)
+            await service.record(uow, "cli", "chengnao user add", "user.write", "allowed", {"user": user.id})
             await uow.commit()
     finally:
         await database.close()

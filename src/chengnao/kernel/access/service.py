@@ -3,6 +3,7 @@ the caller must commit also when `sign_in` raises."""
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -50,7 +51,7 @@ async def sign_in(uow: UnitOfWork, username: str, password: str, hours: float) -
     account = await repository.account(username)
     now = datetime.now(UTC)
     if account is not None and account.locked_until is not None and account.locked_until > now:
-        await record(uow, username, username, "session.create", "refused", reason="locked")
+        await record(uow, username, username, "session.create", "refused", {"reason": "locked"})
         raise TooMany("sign_in_locked", retry_after=int((account.locked_until - now).total_seconds()) + 1)
     right = await _verify(account.password_hash if account else _NO_SUCH_USER, password)
     if account is None or not right or not account.active:
@@ -59,7 +60,7 @@ async def sign_in(uow: UnitOfWork, username: str, password: str, hours: float) -
             if account.failures >= FAILURES_BEFORE_LOCK:
                 doublings = min(account.failures - FAILURES_BEFORE_LOCK, 10)
                 account.locked_until = now + min(LOCK_FIRST * 2**doublings, LOCK_LONGEST)
-        await record(uow, username, username, "session.create", "failed")
+        await record(uow, username, username, "session.create", "failed", {})
         raise Unauthenticated("sign_in_failed")
     account.failures = 0
     account.locked_until = None
@@ -166,7 +167,7 @@ async def record_act(
 ) -> None:
     """Write what a known principal did, or was refused, into the audit record."""
     await record(
-        uow, principal.id, principal.name, action, outcome, principal.division_code, principal.unit_id, **detail
+        uow, principal.id, principal.name, action, outcome, detail, principal.division_code, principal.unit_id
     )
 
 
@@ -176,12 +177,13 @@ async def record(
     actor_name: str,
     action: str,
     outcome: Literal["allowed", "refused", "failed"],
+    detail: Mapping[str, Any],
     division_code: str = CITY,
     unit_id: str | None = None,
-    **detail: Any,
 ) -> None:
+    """Write one line of the audit record; an actor that is not known is recorded under the name it gave."""
     entry = AuditEntry(
-        new_id(), datetime.now(UTC), actor_id, actor_name, action, outcome, division_code, unit_id, detail
+        new_id(), datetime.now(UTC), actor_id, actor_name, action, outcome, division_code, unit_id, dict(detail)
     )
     await AccessRepository(uow.session).record(entry)
 

@@ -146,9 +146,9 @@ def _status_condition(status: Status, seen: Mapping[str, datetime], now: datetim
     faulty = func.jsonb_array_length(DeviceRow.faults) > 0
     if status is Status.FAULTY:
         return faulty
-    last = func.unnest(
-        literal(list(seen), ARRAY(String)), literal(list(seen.values()), ARRAY(DateTime(True)))
-    ).table_valued(column("device", String), column("seen", DateTime(True)), name="last")
+    columns = column("device", String), column("seen", DateTime(True))
+    known = func.unnest(literal(list(seen), ARRAY(String)), literal(list(seen.values()), ARRAY(DateTime(True))))
+    last = known.table_valued(*columns, name="last").render_derived()
     patience = func.make_interval(0, 0, 0, 0, 0, 0, DeviceRow.interval_seconds.cast(Float) * MISSED_INTERVALS)
     alive = (
         select(text("1"))
