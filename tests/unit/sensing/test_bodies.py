@@ -130,7 +130,7 @@ def packed(columns: dict[str, Any]) -> bytes:
 def test_compressed_arrow_is_read_and_one_that_would_burst_is_not() -> None:
     columns = {"device": ["a", "b"], "metric": ["x", "y"], "value": [1.0, 2.0], "time": MOMENTS}
     assert len(parse_body(ARROW_TYPE, packed(columns)).table) == 2
-    many = 3_000_000
+    many = 4_000_000
     bomb = {
         "device": pa.DictionaryArray.from_arrays(np.zeros(many, np.int8), ["a"]),
         "metric": pa.DictionaryArray.from_arrays(np.zeros(many, np.int8), ["x"]),
