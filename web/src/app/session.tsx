@@ -3,7 +3,7 @@ import { Spin } from 'antd';
 import { createContext, use, useCallback, useEffect, useMemo, type ReactNode } from 'react';
 import { api, setCsrfToken, whenUnauthenticated } from '../api/client';
 import { apiKey, useGet } from '../api/hooks';
-import type { ClockInfo, Me, Role } from '../api/types';
+import type { Me, PlatformClock, Role } from '../api/types';
 import { syncClock } from '../lib/clock';
 import { SignIn } from '../pages/SignIn';
 import { Failed } from '../ui/states';
@@ -26,7 +26,7 @@ export function useSession(): Session {
 export function SessionGate({ children }: { children: ReactNode }) {
   const client = useQueryClient();
   const answer = useGet<Me>('/session', {}, { staleTime: Infinity });
-  const clock = useGet<ClockInfo>(answer.data ? '/clock' : null, {}, { refetchInterval: 60_000 });
+  const clock = useGet<PlatformClock>(answer.data ? '/clock' : null, {}, { refetchInterval: 60_000 });
   const me = answer.data;
   if (me) setCsrfToken(me.csrf_token);
 

@@ -3,7 +3,7 @@ import { Alert, Button, Form, Input } from 'antd';
 import { useState } from 'react';
 import { api } from '../api/client';
 import { useGet } from '../api/hooks';
-import type { ClockInfo, Me } from '../api/types';
+import type { Me, PlatformClock } from '../api/types';
 import { useTexts } from '../i18n';
 import { Mark } from '../ui/Mark';
 
@@ -20,7 +20,7 @@ export function SignIn({ onSignedIn }: { onSignedIn: (me: Me) => void }) {
   const [form] = Form.useForm<Fields>();
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
-  const clock = useGet<ClockInfo>('/clock');
+  const clock = useGet<PlatformClock>('/clock');
 
   const submit = async (fields: Fields) => {
     setBusy(true);

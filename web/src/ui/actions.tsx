@@ -20,7 +20,7 @@ const touched = ['/incidents', '/tasks', '/situation', '/evaluation', '/warnings
 export function useSendAction() {
   const client = useQueryClient();
   return useCallback(
-    async (incident: Pick<Incident, 'id' | 'version'>, action: string, body: Omit<ActionBody, 'version'>) => {
+    async (incident: Pick<Incident, 'id' | 'version'>, action: string, body: ActionBody) => {
       const after = await api.post<Incident>(`/incidents/${incident.id}/actions/${action}`, {
         version: incident.version,
         ...body,

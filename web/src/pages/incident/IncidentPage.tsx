@@ -62,7 +62,7 @@ function IncidentBody({ incident }: { incident: Incident }) {
                   <li key={report.id}>
                     <p>{report.content}</p>
                     <small>
-                      <span className="num">{report.tracking_number}</span> · {showTime(report.received_at ?? report.created_at)} {report.address && `· ${report.address}`}
+                      <span className="num">{report.tracking_number}</span> · {showTime(report.received_at)} {report.address && `· ${report.address}`}
                     </small>
                   </li>
                 ))}

@@ -3,7 +3,7 @@ import { useState } from 'react';
 import { useNavigate } from 'react-router';
 import { api } from '../../api/client';
 import { useRefresh } from '../../api/hooks';
-import type { Incident, Level } from '../../api/types';
+import type { Incident, Level, ReportMade } from '../../api/types';
 import { useTexts } from '../../i18n';
 import { LevelMark } from '../../ui/level';
 import { PlaceField, type PlaceValue } from '../../ui/PlaceField';
@@ -21,12 +21,6 @@ interface Fields {
   reporter_phone?: string;
 }
 
-interface Registered {
-  id: string;
-  tracking_number: string;
-  incident_id: string | null;
-}
-
 /** Writes down what a resident reports, or opens an incident by hand. */
 export function RegisterDrawer({ kind, onClose }: { kind: 'report' | 'manual' | null; onClose: () => void }) {
   const { t, errorText } = useTexts();
@@ -41,9 +35,9 @@ export function RegisterDrawer({ kind, onClose }: { kind: 'report' | 'manual' | 
     setBusy(true);
     const where = { lon: place?.lon ?? null, lat: place?.lat ?? null };
     try {
-      let incidentId: string | null;
+      let incidentId: string;
       if (report) {
-        const made = await api.post<Registered>('/reports', { content, ...rest, ...where });
+        const made = await api.post<ReportMade>('/reports', { content, ...rest, ...where });
         incidentId = made.incident_id;
         void message.success(t('report.registered', { number: made.tracking_number }));
       } else {
@@ -52,8 +46,7 @@ export function RegisterDrawer({ kind, onClose }: { kind: 'report' | 'manual' | 
         void message.success(t('incident.created'));
       }
       renew(['/incidents', '/reports', '/situation']);
-      if (incidentId) void navigate(`/incidents/${incidentId}`);
-      else onClose();
+      void navigate(`/incidents/${incidentId}`);
     } catch (error) {
       void message.error(errorText(error));
     } finally {

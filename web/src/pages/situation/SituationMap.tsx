@@ -2,7 +2,7 @@ import { AimOutlined, BorderOuterOutlined } from '@ant-design/icons';
 import { Button, Tooltip } from 'antd';
 import { useEffect, useMemo, useRef } from 'react';
 import { useGet } from '../../api/hooks';
-import type { Incident, Level, Situation, Warning } from '../../api/types';
+import type { Incident, Level, MapFeature, Situation, Warning } from '../../api/types';
 import { useTexts } from '../../i18n';
 import { drawable } from '../../lib/place';
 import { useView } from '../../lib/view';
@@ -10,11 +10,6 @@ import { centreBounds, cityBounds, fonts, maplibregl } from '../../map/setup';
 import { useMap } from '../../map/useMap';
 import { asLevel, levelColour, LevelShape } from '../../ui/level';
 import type { Selection } from './selection';
-
-interface PointFeature {
-  geometry: { coordinates: unknown } | null;
-  properties: { id?: string; kind?: string; level?: number; title?: string };
-}
 
 interface Props {
   districts: Situation['districts'];
@@ -26,22 +21,18 @@ interface Props {
 const noPoints: GeoJSON.FeatureCollection = { type: 'FeatureCollection', features: [] };
 
 /** Keeps what can be drawn; the lists show the rest. */
-function tidy(features: PointFeature[]): GeoJSON.FeatureCollection {
+function tidy(features: MapFeature[]): GeoJSON.FeatureCollection {
   return {
     type: 'FeatureCollection',
     features: features.flatMap(({ geometry, properties }) => {
-      const [lon, lat] = Array.isArray(geometry?.coordinates) ? (geometry.coordinates as unknown[]) : [];
-      if (!drawable(lon, lat) || typeof lat !== 'number') return [];
+      const [lon, lat] = geometry.coordinates;
+      if (!drawable(lon, lat)) return [];
+      const { id, kind, level } = properties;
       return [
         {
           type: 'Feature' as const,
           geometry: { type: 'Point' as const, coordinates: [lon, lat] },
-          properties: {
-            id: properties.id ?? '',
-            kind: properties.kind === 'warning' ? 'warning' : 'incident',
-            level: asLevel(properties.level),
-            title: properties.title ?? '',
-          },
+          properties: { id, kind, level: asLevel(level) },
         },
       ];
     }),
@@ -97,7 +88,7 @@ export default function SituationMap({ districts, selection, picked, onSelect }:
   const { container, map } = useMap(
     at.length === 3 && drawable(lon, lat) && lat !== undefined && zoom !== undefined ? { center: [lon, lat], zoom } : {},
   );
-  const points = useGet<{ features: PointFeature[] }>('/situation/map', {}, { keep: true });
+  const points = useGet<{ features: MapFeature[] }>('/situation/map', {}, { keep: true });
   const tidied = useMemo(() => tidy(points.data?.features ?? []), [points.data]);
   const select = useRef(onSelect);
   select.current = onSelect;
