@@ -91,8 +91,9 @@ test: dev wheel
 	@sh scripts/browser.sh
 	CHENGNAO_WHEEL_VENV=$(CURDIR)/$(WHEEL_VENV) $(BIN)/python -m pytest $(ARGS)
 
-bench: install
-	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+bench: dev
+	@for file in $$(ls benchmarks | grep -v '^_' | grep '\.py$$'); do \
+	  $(BIN)/python -m benchmarks.$${file%.py} $(ARGS) || exit 1; done
 
 # --- locks -------------------------------------------------------------------------------------------------------
 

@@ -5,9 +5,6 @@ engine at first use. `database` is an empty database with all tables, a fresh on
 to NATS with its streams emptied.
 """
 
-import asyncio
-import importlib
-import pkgutil
 import uuid
 from collections.abc import AsyncIterator, Iterator
 
@@ -15,14 +12,14 @@ import psycopg
 import pytest
 from psycopg import sql
 
-import chengnao
 from chengnao.app.engines.nats import Nats
 from chengnao.app.engines.postgres import STOP_SIGNAL, Postgres
+from chengnao.app.migrate import migrate
 from chengnao.app.processes import python_process
 from chengnao.app.spec import Spec
 from chengnao.kernel.bus import EVENTS, READINGS, Bus
 from chengnao.kernel.clock import Clock, SystemClock
-from chengnao.kernel.database import Base, Database
+from chengnao.kernel.database import Database
 from chengnao.kernel.engines import database_url as child_url
 from chengnao.kernel.settings import Settings, load_settings
 from tests.support.ports import free_block
@@ -71,18 +68,9 @@ def store(stack: Stack, settings: Settings) -> str:
 
 @pytest.fixture(scope="session")
 def _template(postgres: str) -> str:
-    for module in pkgutil.walk_packages(chengnao.__path__, "chengnao."):
-        if module.name.endswith(".tables"):
-            importlib.import_module(module.name)
+    """A database with this release's schema, of which each test gets a copy."""
     _administer(postgres, "create database {}", _TEMPLATE)
-
-    async def make_tables() -> None:
-        database = Database.connect(_named(postgres, _TEMPLATE), SystemClock())
-        async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-        await database.close()
-
-    asyncio.run(make_tables())
+    migrate(_named(postgres, _TEMPLATE))
     return postgres
 
 
