@@ -4,6 +4,9 @@ Its own access control is the wall between clients and the machine: the engine's
 addresses, other servers or the `default` database (which would show the file system as tables). One connection runs
 one statement at a time, so each request gets a connection of its own; they cost less than a tenth of a millisecond.
 
+A query runs in one thread, and no setting changes that: this build of the engine now and then loses a wake-up among
+the threads of one query (GROUP BY in two levels, FINAL) and then waits for ever. Queries run beside one another.
+
 A kill of the process loses nothing that was acknowledged: an insert returns when its part is written. What survives
 a power cut is the table's choice (`fsync_after_insert`).
 """
@@ -39,6 +42,8 @@ _USERS_XML = """<clickhouse>
     <max_bytes_before_external_sort>{spill}</max_bytes_before_external_sort>
     <min_insert_block_size_bytes>67108864</min_insert_block_size_bytes>
     <input_format_parallel_parsing>0</input_format_parallel_parsing>
+    <max_threads>1</max_threads>
+    <constraints><max_threads><readonly/></max_threads></constraints>
   </default></profiles>
   <quotas><default/></quotas>
   <users><default>
