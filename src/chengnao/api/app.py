@@ -69,6 +69,7 @@ def create_app(context: Context, store: ReadingsStore) -> FastAPI:
     )
     app.state.context = context
     app.state.readings = store
+    app.state.threshold_lines = warning.threshold_lines
     app.state.hub = live.Hub()
     app.add_middleware(GZipMiddleware, minimum_size=2_000)
     app.add_middleware(Guard)
