@@ -13,6 +13,8 @@ from enum import StrEnum
 import pyarrow as pa
 from pyarrow import ipc
 
+from chengnao.kernel.errors import Invalid
+
 
 class Quality(StrEnum):
     """What the platform thinks of a value. Everything but GOOD is stored too, and judged by its reader."""
@@ -43,8 +45,11 @@ READING_SCHEMA: pa.Schema = pa.schema(
 _WRITE_OPTIONS = ipc.IpcWriteOptions(compression="lz4")
 
 
-class UnreadableBatchError(ValueError):
+class UnreadableBatchError(Invalid):
     """Bytes that are no batch of readings."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("readings_unreadable", reason=reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,19 @@
-"""The `writer` process: moves batches of readings from the log into the store."""
+"""The process that carries readings from the log into the store.
+
+A message is acknowledged only after its rows are stored, so the log keeps them through any failure of the store.
+Many small inserts would make the store choke on parts: messages are merged for a moment before they are inserted.
+"""
 
 import asyncio
+import hashlib
 import logging
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from chengnao.kernel.bus import READINGS, Bus
@@ -20,102 +26,154 @@ from chengnao.sensing.readings.store import ReadingsStore
 
 log = logging.getLogger(__name__)
 
-DURABLE = "writer"
-GATHER_SECONDS = 0.3
-"""Small inserts make many parts, and too many parts stop a ClickHouse table: gather this long, or up to MAX_ROWS."""
-MAX_ROWS = 200_000
-_MESSAGES = 64
+T = TypeVar("T")
+
+CONSUMER = "writer"
+
+_ROWS_TO_INSERT = 50_000
+_SECONDS_TO_GATHER = 0.25
+_SECONDS_TO_WAIT = 1.0
+_MESSAGES_TO_PULL = 16
+_SECONDS_TO_FINISH = 8.0
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 
 
-async def run(settings: Settings) -> None:
-    """Write until cancelled; what was pulled and not acknowledged comes again."""
-    bus = await Bus.connect(settings, "writer")
-    writer = Writer(bus, ReadingsStore.create(settings, load_secrets(settings.home)), settings.home / "unreadable")
-    async with Heartbeat(settings.home, "writer") as heartbeat:
-        heartbeat.ready = True
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(writer.run())
-                group.create_task(_tell_lag(heartbeat, bus, writer))
-        finally:
-            await bus.close()
+class Message(Protocol):
+    """One message of the log."""
+
+    data: bytes
+
+    async def ack(self) -> None: ...
+
+    async def in_progress(self) -> None: ...
+
+
+class ReadingsLog(Protocol):
+    """The log that the writer empties."""
+
+    async def pull_readings(self, durable: str, batch: int, timeout: float) -> Sequence[Any]: ...
+
+    async def lag(self, stream: str, durable: str) -> int: ...
+
+
+class Sink(Protocol):
+    """Where the rows go."""
+
+    async def insert(self, table: pa.Table) -> None: ...
 
 
 class Writer:
-    """Gathers messages, inserts them as one, and only then acknowledges them."""
+    """Empties the log into the store until told to stop."""
 
-    def __init__(self, bus: Bus, store: ReadingsStore, unreadable: Path) -> None:
-        self.bus = bus
-        self.store = store
-        self.unreadable = unreadable
-        self.written = 0
-        self.trouble = ""
+    def __init__(self, source: ReadingsLog, sink: Sink, heartbeat: Heartbeat, unreadable: Path) -> None:
+        self._source = source
+        self._sink = sink
+        self._heartbeat = heartbeat
+        self._unreadable = unreadable
+        self._stop = asyncio.Event()
+        self._stored = 0
 
     async def run(self) -> None:
-        while True:
+        """Work until cancelled; what was pulled by then is stored and acknowledged first, if the store answers."""
+        working = asyncio.ensure_future(self._work())
+        try:
+            await asyncio.shield(working)
+        except asyncio.CancelledError:
+            self._stop.set()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(working, _SECONDS_TO_FINISH)
+            raise
+
+    async def _work(self) -> None:
+        looked = 0.0
+        while not self._stop.is_set():
             try:
                 messages, tables = await self._gather()
+                if time.monotonic() - looked > 1.0:
+                    self._heartbeat.lag = await self._source.lag(READINGS, CONSUMER)
+                    looked = time.monotonic()
             except (NatsError, OSError) as error:
-                self.trouble = f"log: {error}"
-                log.warning("readings cannot be pulled: %s", error)
-                await asyncio.sleep(0.5)
+                log.warning("the log cannot be read: %s", error or type(error).__name__)
+                await self._pause(_SHORTEST_PAUSE)
                 continue
-            if tables:
-                await self._insert(pa.concat_tables(tables))
-            for message in messages:
-                # An ack that is lost brings the batch again, and the store knows the readings by their keys.
-                with suppress(NatsError, OSError):
-                    await message.ack()
+            if messages:
+                await self._store(messages, pa.concat_tables(tables))
 
-    async def _gather(self) -> tuple[list[Msg], list[pa.Table]]:
-        messages: list[Msg] = []
+    async def _gather(self) -> tuple[list[Message], list[pa.Table]]:
+        """Messages enough for an insert, or as many as came within a moment of the first."""
+        messages: list[Message] = []
         tables: list[pa.Table] = []
         rows = 0
-        until = 0.0
-        while rows < MAX_ROWS:
-            wait = 5.0 if not messages else until - time.monotonic()
-            if wait <= 0.01:
-                break
-            pulled = await self.bus.pull_readings(DURABLE, _MESSAGES if messages else 1, wait)
-            if pulled and not messages:
-                until = time.monotonic() + GATHER_SECONDS
-            for message in pulled:
+        until = time.monotonic() + _SECONDS_TO_WAIT
+        while rows < _ROWS_TO_INSERT and (left := until - time.monotonic()) > 0 and not self._stop.is_set():
+            for message in await self._source.pull_readings(CONSUMER, _MESSAGES_TO_PULL, left):
+                try:
+                    table = decode(message.data)
+                except UnreadableBatchError as error:
+                    await self._keep_unreadable(message, error)
+                    continue
+                if not messages:
+                    until = time.monotonic() + _SECONDS_TO_GATHER
                 messages.append(message)
-                table = self._decoded(message)
-                if table is not None:
-                    tables.append(table)
-                    rows += len(table)
+                tables.append(table)
+                rows += table.num_rows
         return messages, tables
 
-    def _decoded(self, message: Msg) -> pa.Table | None:
-        try:
-            return decode(message.data)
-        except UnreadableBatchError as error:
-            # It cannot come from our gateways; whatever it is, it is kept and does not stop the rest.
-            path = self.unreadable / f"{message.metadata.sequence.stream}.bin"
-            write_atomically(path, message.data)
-            log.error("a batch on the log is unreadable and was kept as %s: %s", path, error)
-            return None
+    async def _keep_unreadable(self, message: Message, error: UnreadableBatchError) -> None:
+        """It cannot come from the platform's gateways; whatever it is, it is kept and does not stop the rest."""
+        path = self._unreadable / f"{hashlib.sha256(message.data).hexdigest()[:32]}.bin"
+        write_atomically(path, message.data)
+        log.error("a batch on the log is unreadable and was kept as %s: %s", path, error)
+        await self._each([message], lambda message: message.ack())
 
-    async def _insert(self, table: pa.Table) -> None:
-        wait = 0.2
+    async def _store(self, messages: Sequence[Message], table: pa.Table) -> None:
+        pause = _SHORTEST_PAUSE
         while True:
             try:
-                await self.store.insert(table)
-            except Unavailable as error:
-                self.trouble = f"store: {error.params.get('reason', '')}"
-                log.warning("%d readings wait for the store: %s", len(table), error)
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, 5.0)
-            else:
-                self.trouble = ""
-                self.written += len(table)
+                await self._sink.insert(table)
+                break
+            except Exception as error:  # whatever it is, the rows stay in the log and are tried again
+                log.warning("%d readings wait for the store: %s", table.num_rows, error)
+                self._heartbeat.detail = f"waiting for the store: {error}"[:300]
+            if self._stop.is_set():
                 return
+            await self._pause(pause)
+            pause = min(_LONGEST_PAUSE, pause * 2)
+            await self._each(messages, lambda message: message.in_progress())
+        # An ack that is lost brings the message again, and storing it again changes nothing.
+        await self._each(messages, lambda message: message.ack())
+        self._stored += table.num_rows
+        self._heartbeat.detail = f"{self._stored} readings stored"
 
-
-async def _tell_lag(heartbeat: Heartbeat, bus: Bus, writer: Writer) -> None:
-    while True:
+    async def _each(self, messages: Sequence[Message], tell: Callable[[Message], Awaitable[None]]) -> None:
         with suppress(NatsError, OSError):
-            heartbeat.lag = await bus.lag(READINGS, DURABLE)
-        heartbeat.detail = writer.trouble or f"{writer.written:,} readings written"
-        await asyncio.sleep(1.0)
+            for message in messages:
+                await tell(message)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+
+
+async def run(settings: Settings) -> None:
+    """Write until cancelled."""
+    async with Heartbeat(settings.home, "writer") as heartbeat:
+        bus = await _patiently(lambda: Bus.connect(settings, "writer"), heartbeat)
+        store = ReadingsStore.create(settings, load_secrets(settings.home))
+        try:
+            await _patiently(store.ensure_schema, heartbeat)
+            heartbeat.ready = True
+            heartbeat.detail = ""
+            await Writer(bus, store, heartbeat, settings.home / "unreadable").run()
+        finally:
+            await bus.close()
+            await store.close()
+
+
+async def _patiently(connect: Callable[[], Awaitable[T]], heartbeat: Heartbeat) -> T:
+    while True:
+        try:
+            return await connect()
+        except Unavailable as error:
+            heartbeat.detail = str(error)[:300]
+            await asyncio.sleep(0.5)
