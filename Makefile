@@ -38,7 +38,8 @@ $(BIN)/python:
 
 $(VENV)/.core: requirements/core.txt | $(BIN)/python
 	@echo "安装依赖 / installing the locked dependencies ..."
-	@$(PIP) $(LOCKED) requirements/core.txt
+	@began=$$(date +%s); $(PIP) $(LOCKED) requirements/core.txt && \
+	  echo "  $$(($$(date +%s) - began)) s, $(VENV): $$(du -sh $(VENV) | cut -f1)"
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt | $(BIN)/python

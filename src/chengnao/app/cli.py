@@ -182,7 +182,11 @@ def _set_demonstration(settings: Settings, on: bool, speed: float | None = None)
     elif not on:
         values["clock_speed"] = 1.0
     settings_file.set_values(settings.home, values)
-    return load_settings()
+    changed = load_settings()
+    for key, value in values.items():
+        if getattr(changed, key) != value:
+            raise ChengnaoError("setting_overridden", field=key, env=f"CHENGNAO_{key.upper()}")
+    return changed
 
 
 def _welcome(settings: Settings) -> None:
