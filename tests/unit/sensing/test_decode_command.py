@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 from typer.testing import CliRunner
 
+import chengnao.sensing
 from chengnao.sensing.cli import decode
 from chengnao.sensing.protocols.hj212 import frame_segment
 
@@ -99,3 +101,11 @@ def test_shared_frames() -> None:
         else:
             assert not answer["ok"]
             assert {"code": expect.pop("error"), **expect}.items() <= answer["error"].items()
+
+
+def test_texts_are_whole() -> None:
+    folder = Path(chengnao.sensing.__file__).parent
+    for source in folder.rglob("messages.yaml"):
+        for code, texts in yaml.safe_load(source.read_text("utf-8")).items():
+            assert texts["zh"].endswith("。"), code
+            assert texts["en"].endswith("."), code

@@ -93,7 +93,8 @@ def test_stale_crc_names_both() -> None:
 def test_wrong_length_is_told_with_the_length_that_fits(declared: bytes) -> None:
     refusal = bad(b"##" + declared + ANNEX[6:])
     assert refusal.code == "bad_length"
-    assert refusal.params == {"length_in_frame": int(declared), "length_found": 101}
+    assert refusal.params["length_in_frame"] == int(declared)
+    assert refusal.params["length_found"] == 101
 
 
 def test_wrong_length_without_line_end() -> None:

@@ -5,10 +5,10 @@ import logging
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.clock import Clock
@@ -115,11 +115,13 @@ class QuarantineDesk:
         pieces, more = list(self._queue), dict(self._more)
         if not pieces and not more:
             return
-        async with self._database.unit_of_work() as uow:
-            repository = QuarantineRepository(uow.session)
-            await repository.add(pieces)
-            await repository.count(more)
-            await uow.commit()
+        try:
+            await self._write(pieces, more)
+        except DataError:
+            # One piece that the database cannot hold must not keep the others out.
+            for piece in pieces:
+                await self._write_alone(piece)
+            await self._write([], more)
         for _ in pieces:
             self._queue.popleft()
         for held_id, number in more.items():
@@ -129,7 +131,21 @@ class QuarantineDesk:
             else:
                 del self._more[held_id]
 
+    async def _write(self, pieces: list[Held], more: dict[str, int]) -> None:
+        async with self._database.unit_of_work() as uow:
+            repository = QuarantineRepository(uow.session)
+            await repository.add(pieces)
+            await repository.count(more)
+            await uow.commit()
+
+    async def _write_alone(self, piece: Held) -> None:
+        try:
+            await self._write([piece], {})
+        except DataError as error:
+            log.warning("a refused piece is kept without its particulars: %s", error)
+            await self._write([replace(piece, device_hint="", peer="", params={})], {})
+
 
 def _storable(text: str) -> str:
-    """PostgreSQL stores no NUL in text."""
-    return text.replace("\x00", "�")
+    """PostgreSQL stores no NUL in text, and no half of a surrogate pair."""
+    return text.replace("\x00", "�").encode("utf-8", "replace").decode()

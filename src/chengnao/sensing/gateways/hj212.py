@@ -189,10 +189,7 @@ class Link(asyncio.Protocol):
 
     async def _serve_new(self, frame: Frame) -> None:
         """The device may have been registered a moment ago."""
-        try:
-            await self.intake.feed.refresh()
-        except Exception:
-            log.warning("the registry cannot be read", exc_info=True)
+        await self.intake.feed.refresh_if_possible()
         entry = self.intake.cache.addresses.get(frame.mn)
         if entry is not None:
             self._serve(frame, entry)

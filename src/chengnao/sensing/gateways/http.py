@@ -4,7 +4,6 @@ import logging
 from typing import Any
 
 import orjson
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -14,6 +13,7 @@ from chengnao.kernel.access.model import Principal
 from chengnao.kernel.errors import ChengnaoError, Forbidden, Invalid, TooMany, Unauthenticated, Unavailable
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.messages import message
+from chengnao.sensing.gateways.arrow_bodies import unreadable
 from chengnao.sensing.gateways.bodies import Refused, parse_body
 from chengnao.sensing.gateways.intake import Intake, Outcome
 from chengnao.sensing.gateways.registry import TokenCache, sender_scope
@@ -46,6 +46,9 @@ class HttpGateway:
 
     async def _post(self, request: Request) -> Response:
         principal = await self._sender(request)
+        coding = request.headers.get("content-encoding", "identity")
+        if coding != "identity":
+            raise unreadable(f"不接受 Content-Encoding: {coding}", f"Content-Encoding {coding} is not served")
         body = await self._read(request)
         try:
             parsed = parse_body(request.headers.get("content-type", ""), body)
@@ -62,10 +65,7 @@ class HttpGateway:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not secret:
             raise Unauthenticated("token_missing")
-        try:
-            principal = await self.tokens.principal(secret.strip())
-        except (SQLAlchemyError, OSError) as error:
-            raise Unavailable("database_unavailable") from error
+        principal = await self.tokens.principal(secret.strip())
         if principal is None:
             raise Forbidden("token_refused")
         return principal

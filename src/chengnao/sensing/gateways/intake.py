@@ -85,7 +85,7 @@ class Intake:
     async def offer(self, body: Body, scope: Scope, source: Source, peer: str) -> Outcome:
         """Take in what may pass and return once it is on disk; raises Unavailable where the log does not take it."""
         if not self._all_known(body.table):
-            await self.feed.refresh()
+            await self.feed.refresh_if_possible()
         accepted, refused = await self.take_in(body, scope)
         for each in refused:
             self._hold(each, scope, source, peer)

@@ -9,7 +9,6 @@ from urllib.parse import unquote, urlsplit
 import orjson
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
-from sqlalchemy.exc import SQLAlchemyError
 
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.errors import Invalid, Unavailable
@@ -120,7 +119,7 @@ class MqttGateway:
             try:
                 await self.intake.offer(rows_to_body(rows), Scope(), Source.MQTT, "broker")
                 return
-            except (Unavailable, SQLAlchemyError, OSError) as error:
+            except Unavailable as error:
                 log.warning("MQTT waits, %d readings: %s", len(rows), error)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
@@ -140,11 +139,17 @@ class MqttGateway:
         self.connected = False
         log.info("MQTT: disconnected: %s", reason)
 
-    def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+    def _on_message(self, client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # no broker should let it through; raised here it would end the client's thread
+            self.dropped += 1
+            client.ack(message.mid, message.qos)
+            return
         if message.qos == 0 and self._waiting.qsize() > MAX_WAITING:
             self.dropped += 1
             return
-        arrived = _Arrived(self._session, message.mid, message.qos, message.topic, bytes(message.payload))
+        arrived = _Arrived(self._session, message.mid, message.qos, topic, bytes(message.payload))
         self._loop.call_soon_threadsafe(self._waiting.put_nowait, arrived)
 
 

@@ -14,6 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from chengnao.kernel.access.model import Principal, Role, Scope
 from chengnao.kernel.access.service import find_token
 from chengnao.kernel.database import Database
+from chengnao.kernel.errors import Unavailable
+from chengnao.kernel.organisation.model import CITY
 from chengnao.sensing.devices.model import Device, DeviceClass, Protocol, device_classes
 from chengnao.sensing.devices.repository import DeviceRepository
 
@@ -104,31 +106,46 @@ class RegistryFeed:
                 devices, self._since = await DeviceRepository(uow.session).changed_since(since)
             self.cache.put(devices)
 
+    async def refresh_if_possible(self) -> None:
+        """Refresh, or go on with what is known where the database is away."""
+        try:
+            await self.refresh()
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("the registry cannot be read: %s", error)
+
     async def run(self) -> None:
-        """Refresh until cancelled; the database may come and go."""
+        """Refresh until cancelled."""
         while True:
-            try:
-                await self.refresh()
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("the registry cannot be read: %s", error)
+            await self.refresh_if_possible()
             await asyncio.sleep(REFRESH_SECONDS)
 
 
 class TokenCache:
-    """Who a bearer token speaks for; a token that is revoked is refused within 10 seconds."""
+    """Who a bearer token speaks for; a token that is revoked is refused within 10 seconds.
+
+    While the database is away nothing can be revoked, and a token known before goes on being known.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[str, tuple[float, Principal | None]] = {}
 
     async def principal(self, secret: str) -> Principal | None:
-        """The machine that may send readings; None for a token that is wrong, ended, or for something else."""
+        """The machine that may send readings; None for a token that is wrong, ended, or for something else.
+
+        Raises Unavailable where the database is away and the token is new.
+        """
         now = time.monotonic()
         found = self._known.get(secret)
         if found is not None and now - found[0] < _TOKEN_SECONDS:
             return found[1]
-        async with self._database.unit_of_work() as uow:
-            token = await find_token(uow, secret)
+        try:
+            async with self._database.unit_of_work() as uow:
+                token = await find_token(uow, secret)
+        except (SQLAlchemyError, OSError) as error:
+            if found is not None and found[1] is not None:
+                return found[1]
+            raise Unavailable("database_unavailable") from error
         principal = None if token is None or token.role is not Role.GATEWAY else token.principal
         if len(self._known) > 10_000:  # guessing must not fill the memory
             self._known.clear()
@@ -138,7 +155,7 @@ class TokenCache:
 
 def may_write(scope: Scope, entry: Entry) -> bool:
     """The rule `machine-sends-readings` of the policies, for many devices at once."""
-    inside = scope.division_code == "500000" or entry.division_code.startswith(scope.division_code)
+    inside = scope.division_code == CITY or entry.division_code.startswith(scope.division_code)
     return inside and (scope.unit_id is None or entry.unit_id == scope.unit_id)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.database import Database
 from chengnao.kernel.errors import ChengnaoError, Invalid, Unavailable
+from chengnao.kernel.ids import new_id
 from chengnao.sensing.gateways.bodies import Body, rows_to_body
 from chengnao.sensing.gateways.hj212_frames import DATA_COMMANDS, readings_of
 from chengnao.sensing.gateways.intake import Intake
@@ -50,7 +51,7 @@ class Replayer:
             if pieces:
                 await self.intake.feed.refresh()
             for piece in pieces:
-                accepted, problem = await self._replay(piece)
+                accepted, problem = await self._replay_safely(piece)
                 outcome: dict[str, Any] = {"accepted": accepted}
                 if problem is not None:
                     outcome["error"] = problem.to_dict()
@@ -58,6 +59,17 @@ class Replayer:
                 await repository.move(piece.id, state, uow.clock.now(), outcome=outcome)
             await uow.commit()
             return len(pieces)
+
+    async def _replay_safely(self, piece: Held) -> tuple[int, ChengnaoError | None]:
+        """A piece that breaks its reader must not stop the others for ever."""
+        try:
+            return await self._replay(piece)
+        except Unavailable:
+            raise
+        except Exception:
+            trace = new_id()
+            log.exception("replay of %s failed, number %s", piece.id, trace)
+            return 0, ChengnaoError("internal_error", trace=trace)
 
     async def _replay(self, piece: Held) -> tuple[int, ChengnaoError | None]:
         """How many readings were accepted, and the first thing that is still wrong."""

@@ -118,10 +118,11 @@ def decode(raw: bytes) -> Frame | Refusal:
     segment = raw[HEAD_BYTES:end]
     crc_text = raw[end : end + CRC_BYTES]
     if len(crc_text) < CRC_BYTES:
-        actual = true_length(raw)
-        if actual is not None:
-            return Refusal("bad_length", raw, {"length_in_frame": length, "length_found": actual})
-        return Refusal("truncated", raw, {"need_bytes": end + CRC_BYTES - len(raw)})
+        need = {"need_bytes": end + CRC_BYTES - len(raw)}
+        refusal = _wrong_length(raw, length)
+        if "length_found" in refusal.params:
+            return Refusal(refusal.code, raw, refusal.params | need)
+        return Refusal("truncated", raw, need)
     if length == 0 or not _HEX.issuperset(crc_text):
         return _wrong_length(raw, length)
     computed = crc16(segment)
