@@ -73,7 +73,7 @@ class StoreError(Exception):
         code = int(prefix.group(1))
         reason = _INNER_VERSION.sub("", text[prefix.end() :])
         # A wrapped error names itself twice at its end.
-        reason = re.sub(r"\.? (\([A-Z_0-9]+\))\.? \1$", r" \1", reason)
+        reason = re.sub(r" (\([A-Z_0-9]+\))\.? \1$", r" \1", reason)
         return cls(code, f"Code: {code}. DB::Exception: {reason}")
 
     @property
