@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from chengnao.demonstration.chance import seeded
 from chengnao.demonstration.rivers import RainStation, Rivers, RiverStation, load_stations, rain, stage
 from chengnao.demonstration.water import Waterworks, load_layout
+from chengnao.kernel.places import Place
 
 HEAVY_RAIN_MM = 10.0
 """Rain in an hour from which on residents write about water on the roads."""
@@ -56,10 +57,19 @@ class Field:
 
     def __init__(self, seed: int, works: Waterworks, now: datetime) -> None:
         self.works = works
-        self.raining = False
+        self._raining = False
         self._seed = seed
         self._rivers = Rivers(seed, now)
         self._held: dict[str, Sample] = {}
+
+    def conditions(self) -> dict[str, Place | None]:
+        """What residents notice, and where if it is in one place."""
+        found: dict[str, Place | None] = {"rain": None} if self._raining else {}
+        for burst in self.works.leaking():
+            found |= {
+                "burst": Place(each.lon, each.lat) for each in load_layout().pressures if each.device in burst.seen_by
+            }
+        return found
 
     def pressures(self, now: datetime) -> list[Sample]:
         day = self.works.day
@@ -96,7 +106,7 @@ class Field:
             self._river(station, flows[station.device], noise.uniform(-0.01, 0.01), now) for station in stations.rivers
         ]
         rains = [self._rain(station, now) for station in stations.rains]
-        self.raining = any(sample.values["RAIN1H"] >= HEAVY_RAIN_MM for sample in rains)
+        self._raining = any(sample.values["RAIN1H"] >= HEAVY_RAIN_MM for sample in rains)
         return self._with_faults([*rivers, *rains], now)
 
     def _river(self, station: RiverStation, flow: float, noise: float, now: datetime) -> Sample:

@@ -79,7 +79,7 @@ def make_plan(detail: Mapping[str, Any]) -> Plan | None:
         case "dispatched" if detail["unit_id"] in unit_ids():
             return _answer(rng, detail, entered_at, limit)
         case "accepted" if detail["unit_id"] in unit_ids():
-            at = entered_at + _perhaps_late(rng, limit, 3 * _HOUR, 9 * _HOUR)
+            at = entered_at + _perhaps_late(rng, limit, 1.5 * _HOUR, 9 * _HOUR)
             body = {"result": _result(rng, detail["category"]), "lon": detail["lon"], "lat": detail["lat"]}
             return Plan(detail["id"], detail["version"], handler_of(detail["unit_id"]), "handle", at, body, photo=True)
         case "handled":

@@ -124,11 +124,9 @@ class City:
         rng = seeded("residents", SEED, self._clock.now())
         while True:
             await asyncio.sleep(seconds_to_next(rng, self._workers.open_incidents))
-            conditions = [
-                name for name, true in (("rain", self._field.raining), ("burst", self._field.works.leaking())) if true
-            ]
+            report = write_report(rng, self._field.conditions())
             try:
-                await self._hotline.post("/api/reports", write_report(rng, conditions))
+                await self._hotline.post("/api/reports", report)
             except (NotNowError, RefusedError) as error:
                 log.info("a report is not taken: %s", error)
 

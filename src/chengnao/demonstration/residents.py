@@ -2,13 +2,15 @@
 
 import math
 import random
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import yaml
+
+from chengnao.kernel.places import Place
 
 MEAN_SECONDS = 115.0
 """Real seconds between two reports, before the longest gaps are cut, while the city has as much to do as it should."""
@@ -56,13 +58,15 @@ def load_residents() -> Residents:
     )
 
 
-def write_report(rng: random.Random, conditions: Iterable[str]) -> dict[str, Any]:
-    """A report for `POST /api/reports`; a text about the present conditions is four times as likely as another."""
+def write_report(rng: random.Random, conditions: Mapping[str, Place | None]) -> dict[str, Any]:
+    """A report for `POST /api/reports`; a text about the present conditions is four times as likely as another.
+
+    `conditions` may tell where something is the case: then it is reported from the roads around there.
+    """
     residents = load_residents()
-    now = {"", *conditions}
-    texts = [text for text in residents.texts if text.when in now]
+    texts = [text for text in residents.texts if not text.when or text.when in conditions]
     text = rng.choices(texts, [4 if each.when else 1 for each in texts])[0]
-    spot = rng.choice(residents.spots)
+    spot = rng.choice(_nearest(residents.spots, conditions.get(text.when)))
     address = f"{spot.street}{spot.road}{rng.randint(1, 260)}号附近"
     return {
         "content": text.content.format(at=address),
@@ -75,10 +79,18 @@ def write_report(rng: random.Random, conditions: Iterable[str]) -> dict[str, Any
     }
 
 
+def _nearest(spots: Sequence[Spot], place: Place | None) -> Sequence[Spot]:
+    if place is None:
+        return spots
+    return sorted(spots, key=lambda spot: place.distance_m(Place(spot.lon, spot.lat)))[:3]
+
+
 def seconds_to_next(rng: random.Random, open_incidents: int) -> float:
     """Real seconds until somebody reports again: sooner in a city that has little to do, later in a busy one."""
     mean = MEAN_SECONDS
-    if open_incidents < 10:
+    if open_incidents < 5:
+        mean /= 12  # a visitor's first minute
+    elif open_incidents < 10:
         mean /= 4
     elif open_incidents >= 24:
         mean *= 2

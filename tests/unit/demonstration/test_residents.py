@@ -56,7 +56,7 @@ def test_a_report_is_near_its_spot_and_complete() -> None:
     rng = seeded("test")
     spots = {spot.division_code: spot for spot in load_residents().spots}
     for _ in range(300):
-        report = write_report(rng, [])
+        report = write_report(rng, {})
         spot = spots[report["division_code"]]
         assert report["category"] in categories()
         assert "{" not in report["content"]
@@ -66,18 +66,26 @@ def test_a_report_is_near_its_spot_and_complete() -> None:
 
 
 def test_water_on_the_road_is_reported_in_rain_alone() -> None:
-    dry = Counter(write_report(seeded("dry", n), [])["category"] for n in range(400))
-    wet = Counter(write_report(seeded("wet", n), ["rain"])["category"] for n in range(400))
+    dry = Counter(write_report(seeded("dry", n), {})["category"] for n in range(400))
+    wet = Counter(write_report(seeded("wet", n), {"rain": None})["category"] for n in range(400))
     assert dry["waterlogging"] == 0
     assert dry["water_pressure"] == 0
     assert wet["waterlogging"] > 80
 
 
+def test_low_pressure_is_reported_from_around_the_burst_main() -> None:
+    burst = Place(106.6, 29.51)
+    reports = [write_report(seeded("burst", n), {"burst": burst}) for n in range(300)]
+    near = [each for each in reports if each["category"] == "water_pressure"]
+    assert len(near) > 30
+    assert all(Place(each["lon"], each["lat"]).distance_m(burst) < 6000 for each in near)
+
+
 def test_the_pace_follows_how_busy_the_city_is() -> None:
     rng = seeded("pace")
-    gaps = {count: [seconds_to_next(rng, count) for _ in range(2000)] for count in (3, 16, 40)}
+    gaps = {count: [seconds_to_next(rng, count) for _ in range(2000)] for count in (1, 7, 16, 40)}
     means = {count: sum(each) / len(each) for count, each in gaps.items()}
-    assert means[3] < 0.35 * means[16]
+    assert means[1] < 0.4 * means[7] < 0.2 * means[16]
     assert 80 < means[16] < 100  # with bursts, waves and storms about one incident a minute
     assert means[40] > 1.3 * means[16]
     assert max(max(each) for each in gaps.values()) <= 190
