@@ -138,10 +138,7 @@ class Bus:
         """Up to `batch` messages for the consumer, fewer or none after `timeout` seconds; each wants an ack."""
         if durable not in self._pulls:
             self._pulls[durable] = await self.jetstream.pull_subscribe_bind(durable, READINGS)
-        try:
-            return await self._pulls[durable].fetch(batch, timeout=timeout)
-        except TimeoutError:
-            return []
+        return await _fetch(self._pulls[durable], batch, timeout)
 
     async def lag(self, stream: str, durable: str) -> int:
         """Messages that the consumer has not yet acknowledged."""
@@ -157,9 +154,8 @@ class Bus:
                 try:
                     if subscription is None:
                         subscription = await self.jetstream.pull_subscribe("events.>", durable, EVENTS, config=config)
-                    messages = await subscription.fetch(50, timeout=5)
-                except TimeoutError:
-                    continue
+                    # One at a time: a fetch of more waits out its timeout for those that are not there yet.
+                    messages = await _fetch(subscription, 1, timeout=5)
                 except (NatsError, OSError) as error:
                     log.warning("events for %s cannot be read: %s", durable, _reason(error))
                     await asyncio.sleep(1)
@@ -196,6 +192,20 @@ class Bus:
     async def close(self) -> None:
         with suppress(NatsError, OSError, TimeoutError):
             await self.client.drain()
+
+
+async def _fetch(subscription: JetStreamContext.PullSubscription, batch: int, timeout: float) -> list[Msg]:
+    """The messages that come before the timeout, perhaps none."""
+    try:
+        messages: list[Msg] = await subscription.fetch(batch, timeout=timeout)
+    except TimeoutError:
+        messages = []
+    # The client waits with asyncio.wait_for, which on Python 3.11 swallows a cancellation that comes just as the wait
+    # ends; the process would then never stop.
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+    return messages
 
 
 async def _log_error(error: Exception) -> None:
