@@ -66,9 +66,9 @@ class Field:
         """What residents notice, and where if it is in one place."""
         found: dict[str, Place | None] = {"rain": None} if self._raining else {}
         for burst in self.works.leaking():
-            found |= {
-                "burst": Place(each.lon, each.lat) for each in load_layout().pressures if each.device in burst.seen_by
-            }
+            for gauge in load_layout().pressures:
+                if gauge.device in burst.seen_by:
+                    found["burst"] = Place(gauge.lon, gauge.lat)
         return found
 
     def pressures(self, now: datetime) -> list[Sample]:
