@@ -149,7 +149,10 @@ class Engine:
         data = self.folder / "data"
         data.mkdir(parents=True, exist_ok=True)
         self._address = f"{data}?config-file={self._write_config()}"
-        self._root = self.connect(None)
+        try:
+            self._root = self.connect(None)
+        except RuntimeError as error:
+            raise RuntimeError(f"{data} cannot be opened; does another process hold it? {error}") from error
         self._root.command(_command("CREATE DATABASE IF NOT EXISTS chengnao ENGINE = Atomic"), "Null", {})
         about = self._root.command(_command("SELECT version(), timezone()"), "TSVRaw", {}).output.decode()
         self.version, self.timezone = about.split()

@@ -125,6 +125,8 @@ def _insert(text: bytes, settings_at: int | None, clause_at: int, name: str, end
 
 def _parse_query(text: bytes, first: bytes) -> Statement:
     text = _one_statement(text)
+    if next(_tokens(text), None) is None:
+        raise StoreError.refused(SYNTAX_ERROR, "Empty query: no statement was sent.")
     if first not in _OUTPUT_WORDS:
         return Statement(Kind.COMMAND, _decode(text))
     tokens = list(_tokens(text))
