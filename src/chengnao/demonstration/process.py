@@ -14,7 +14,7 @@ from chengnao.demonstration.mains import Mains
 from chengnao.demonstration.memory import remember
 from chengnao.demonstration.people import workers_password
 from chengnao.demonstration.portal import Machine, NotNowError, RefusedError
-from chengnao.demonstration.residents import seconds_to_next, write_report
+from chengnao.demonstration.residents import ENOUGH, seconds_to_next, write_report
 from chengnao.demonstration.rivers import load_stations
 from chengnao.demonstration.tokens import read_tokens
 from chengnao.demonstration.water import Waterworks
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 SEED = 20260125
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-_RESTART_SECONDS = 5.0
+RESTART_SECONDS = 5.0
 
 UNTIDY_STATION = "demo-r-cuntan"
 """Sends its frames in two pieces."""
@@ -95,7 +95,7 @@ class City:
         moment = _next(self._clock.now(), step)
         while True:
             await sleep_until(self._clock, moment)
-            await self._mains.step(moment, self._workers.open_incidents)
+            await self._mains.step(moment, self._workers.open_incidents or 0)
             self._tell()
             self._report(moment)
             moment = max(moment + step, _next(self._clock.now() - 5 * step, step))
@@ -123,7 +123,11 @@ class City:
     async def _residents(self) -> None:
         rng = seeded("residents", SEED, self._clock.now())
         while True:
-            await asyncio.sleep(seconds_to_next(rng, self._workers.open_incidents))
+            busy = self._workers.open_incidents
+            if busy is None or busy >= ENOUGH:
+                await asyncio.sleep(RESTART_SECONDS)
+                continue
+            await asyncio.sleep(seconds_to_next(rng, busy))
             report = write_report(rng, self._field.conditions())
             try:
                 await self._hotline.post("/api/reports", report)
@@ -164,4 +168,4 @@ async def _for_ever(job: Callable[[], Awaitable[None]]) -> None:
             await job()
         except Exception:
             log.exception("%s failed and is started again", job.__qualname__)
-        await asyncio.sleep(_RESTART_SECONDS)
+        await asyncio.sleep(RESTART_SECONDS)

@@ -18,6 +18,9 @@ MEAN_SECONDS = 115.0
 LONGEST_SECONDS = 190.0
 """Nothing is duller to watch than a city in which nothing happens."""
 
+ENOUGH = 32
+"""Open incidents from which on nobody reports."""
+
 _METRES = 1 / 111_000  # degrees of latitude in a metre
 
 

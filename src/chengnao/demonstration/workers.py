@@ -29,10 +29,11 @@ class Workers:
     """All simulated workers.
 
     `see` is called with every incident whose state has changed, closed ones included, as the API gives it.
+    `open_incidents` is None while they cannot be counted.
     """
 
     def __init__(self, base_url: str, password: str, clock: Clock, see: Callable[[Mapping[str, Any]], None]) -> None:
-        self.open_incidents = 0
+        self.open_incidents: int | None = None
         self._base_url = base_url
         self._password = password
         self._clock = clock
@@ -49,8 +50,10 @@ class Workers:
                 try:
                     await self._look()
                     await self._act()
-                except NotNowError as error:
+                except (NotNowError, RefusedError) as error:
+                    self.open_incidents = None
                     log.info("workers wait: %s", error)
+                    await asyncio.sleep(LOOK_SECONDS)
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def _look(self) -> None:
