@@ -155,7 +155,7 @@ class Bus:
                     if subscription is None:
                         subscription = await self.jetstream.pull_subscribe("events.>", durable, EVENTS, config=config)
                     # One at a time: a fetch of more waits out its timeout for those that are not there yet.
-                    messages = await _fetch(subscription, 1, timeout=5)
+                    messages = await _fetch(subscription, 1, timeout=1)
                 except (NatsError, OSError) as error:
                     log.warning("events for %s cannot be read: %s", durable, _reason(error))
                     await asyncio.sleep(1)
