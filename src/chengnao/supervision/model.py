@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from chengnao.incident.tallies import Tally
+from chengnao.incident.model import Tally
 
 
 @dataclass(frozen=True)

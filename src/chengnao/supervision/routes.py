@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
-from chengnao.incident.tallies import Tallies, total_of
+from chengnao.incident.model import total_of
+from chengnao.incident.tally_repository import TallyRepository
 from chengnao.kernel.access.model import Principal
 from chengnao.kernel.errors import Invalid
 from chengnao.kernel.paging import PageRequest
@@ -163,12 +164,12 @@ SituationReader = Annotated[Principal, Depends(require("situation.read"))]
 async def get_situation(principal: SituationReader, scope: ScopeDep, uow: UowDep, seen: LastSeenDep) -> Situation:
     """The state of the own divisions at this moment."""
     now = uow.clock.now()
-    standing = await Tallies(uow.session).standing(scope, service.midnight(now), now)
+    standing = await TallyRepository(uow.session).standing(scope, service.midnight(now), now)
     by_level = await WarningRepository(uow.session).open_by_level(scope)
     devices, one = DeviceRepository(uow.session), PageRequest(1, 1)
     total = await devices.devices(scope, DeviceFilter(), one, {}, now)
     online = await devices.devices(scope, DeviceFilter(status=Status.ONLINE), one, await seen.all(), now)
-    incidents = await Tallies(uow.session).open_by_district(scope)
+    incidents = await TallyRepository(uow.session).open_by_district(scope)
     warnings = await WarningRepository(uow.session).open_by_district(scope)
     return Situation(
         at=now,
@@ -224,7 +225,7 @@ class MapFeatures(BaseModel):
 async def get_situation_map(principal: SituationReader, scope: ScopeDep, uow: UowDep) -> MapFeatures:
     """Open warnings and incidents that have a place, as GeoJSON; the gravest 2,000 of each kind."""
     features = []
-    for incident in await Tallies(uow.session).open_on_map(scope, MAP_LIMIT):
+    for incident in await TallyRepository(uow.session).open_on_map(scope, MAP_LIMIT):
         assert incident.lon is not None
         assert incident.lat is not None
         properties = MapProperties(

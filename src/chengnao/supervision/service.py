@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from chengnao.incident.tallies import Tallies, Tally
+from chengnao.incident.model import Tally
+from chengnao.incident.tally_repository import TallyRepository
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.clock import CST
 from chengnao.kernel.database import UnitOfWork
@@ -29,7 +30,7 @@ class Group:
 async def evaluate_period(uow: UnitOfWork, scope: Scope, by: By, since: datetime, until: datetime) -> list[Group]:
     """The counts of each unit, tier or district in the period, in a stable order."""
     grouping: Literal["unit", "division"] = "division" if by == "division" else "unit"
-    tallies = await Tallies(uow.session).of_period(scope, grouping, since, until, uow.clock.now())
+    tallies = await TallyRepository(uow.session).of_period(scope, grouping, since, until, uow.clock.now())
     organisation = OrganisationRepository(uow.session)
     if by == "division":
         names = await organisation.division_names()

@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from chengnao.incident import service
-from chengnao.incident.model import Incident, Need, Source, TimelineEntry
+from chengnao.incident.model import Incident, Need, Source, Tally, TimelineEntry, total_of
 from chengnao.incident.repository import IncidentFilter, IncidentRepository
 from chengnao.incident.service import Move, Opening, possible
-from chengnao.incident.tallies import Tally, total_of
 from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import Role, Scope
 from chengnao.kernel.clock import FixedClock

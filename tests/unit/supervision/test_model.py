@@ -1,8 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from chengnao.incident.model import Incident, Source, State
-from chengnao.incident.tallies import Tally, total_of
+from chengnao.incident.model import Incident, Source, State, Tally, total_of
 from chengnao.supervision.escalation import escalates_at, upper_division
 from chengnao.supervision.model import evaluate, indicators
 from chengnao.supervision.routes import EvaluationRow
@@ -38,7 +37,7 @@ def test_a_rate_over_nothing_is_unknown() -> None:
 
 
 def test_every_figure_that_is_shown_is_defined() -> None:
-    defined = {each.key for each in (*indicators().counts, *indicators().rates)}
+    defined = {each.key for each in indicators().counts} | {each.key for each in indicators().rates}
     assert set(EvaluationRow.model_fields) - {"key", "name"} == defined == evaluate(TALLY).keys()
 
 

@@ -1,13 +1,11 @@
 """Counts over incidents and tasks: for the situation at this moment, and for the evaluation of a period."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 
-from chengnao.incident.model import Incident, State
+from chengnao.incident.model import Incident, Standing, State, Tally
 from chengnao.incident.repository import FINAL, incident_of
 from chengnao.incident.tables import IncidentRow, TaskRow
 from chengnao.kernel.access.model import Scope
@@ -16,37 +14,7 @@ from chengnao.kernel.repository import Repository
 Grouping = Literal["unit", "division"]
 
 
-@dataclass(frozen=True)
-class Tally:
-    """The counts of one group in one period."""
-
-    opened: int = 0
-    dismissed: int = 0
-    closed: int = 0
-    overdue_open: int = 0
-    dispatched: int = 0
-    accept_due: int = 0
-    accepted_on_time: int = 0
-    handle_due: int = 0
-    handled_on_time: int = 0
-    returned: int = 0
-    reworked: int = 0
-
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Tally)))
-
-
-@dataclass(frozen=True)
-class Standing:
-    """The open incidents at this moment and today's movement."""
-
-    open: int
-    overdue: int
-    today_opened: int
-    today_closed: int
-
-
-class Tallies(Repository):
+class TallyRepository(Repository):
     async def of_period(
         self, scope: Scope, by: Grouping, since: datetime, until: datetime, now: datetime
     ) -> dict[str, Tally]:
@@ -120,7 +88,3 @@ class Tallies(Repository):
 
 def _count(condition: ColumnElement[bool]) -> Any:
     return func.sum(case((condition, 1), else_=0))
-
-
-def total_of(tallies: Iterable[Tally]) -> Tally:
-    return sum(tallies, Tally())
