@@ -72,7 +72,7 @@ def write_report(rng: random.Random, conditions: Mapping[str, Place | None]) -> 
     spot = rng.choice(_nearest(residents.spots, conditions.get(text.when)))
     address = f"{spot.street}{spot.road}{rng.randint(1, 260)}号附近"
     return {
-        "content": text.content.format(at=address),
+        "content": f"{text.content}（{address}）",
         "category": text.category,
         "division_code": spot.division_code,
         "lon": round(spot.lon + rng.uniform(-120, 120) * _METRES / math.cos(math.radians(spot.lat)), 6),
