@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
+from clickhouse_connect.driver.external import ExternalData
 
 from chengnao.kernel.settings import Settings, load_secrets
 
@@ -348,6 +349,22 @@ def test_answer_names_format_query_and_summary(http: httpx.Client, table: str) -
 def test_many_bind_values_come_as_a_form(client: Client) -> None:
     names = [f"device-{i:08}" for i in range(5000)]
     assert client.query("SELECT length({x:Array(String)})", parameters={"x": names}).result_rows == [(5000,)]
+
+
+def test_external_tables_are_refused_in_words(client: Client) -> None:
+    extra = ExternalData(file_name="x.csv", data=b"1\n", fmt="CSV", structure="id Int32")
+    with pytest.raises(DatabaseError, match="external tables are not served") as refused:
+        client.query("SELECT * FROM x", external_data=extra)
+    assert refused.value.code == 48
+
+
+def test_session_runs_one_statement_at_a_time(http: httpx.Client) -> None:
+    name = uuid.uuid4().hex
+    missing = http.post(f"/?session_id={name}&session_check=1", content="SELECT 1")
+    assert (missing.status_code, missing.headers["X-ClickHouse-Exception-Code"]) == (404, "372")
+    with http.stream("POST", f"/?session_id={name}", content="SELECT * FROM numbers(100000000)"):
+        second = http.post(f"/?session_id={name}", content="SELECT 1")
+        assert (second.status_code, second.headers["X-ClickHouse-Exception-Code"]) == (423, "373")
 
 
 def running(client: Client, mark: str) -> int:

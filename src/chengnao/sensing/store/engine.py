@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import chdb
 
@@ -184,7 +185,7 @@ class Engine:
             _USERS_XML.format(engines=engines, query_memory=self._memory * 3 // 5, spill=self._memory // 4)
         )
         server = self.folder / "server.xml"
-        server.write_text(_SERVER_XML.format(users=users, memory=self._memory))
+        server.write_text(_SERVER_XML.format(users=escape(str(users)), memory=self._memory))
         return server
 
 

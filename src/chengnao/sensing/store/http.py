@@ -154,6 +154,12 @@ class StoreApplication:
         log.info("a client left, its query is ended")
         await asyncio.to_thread(self._engine.kill, connection.token)
 
+    async def check(self, seconds: float) -> None:
+        """Raise TimeoutError where no thread becomes free for that long: the engine has stopped to answer."""
+        loop = asyncio.get_running_loop()
+        turns = [loop.run_in_executor(pool, _do_nothing) for pool in (self._queries, self._inserts)]
+        await asyncio.wait_for(asyncio.gather(*turns), seconds)
+
     def close(self) -> None:
         """Wait for what is under way, then let go of the engine's connections."""
         self._queries.shutdown()
@@ -180,6 +186,10 @@ async def _read_statement(request: Request, body: Body) -> Statement:
     whole = parse(text)
     assert whole is not None  # a complete text parses or raises
     return whole
+
+
+def _do_nothing() -> None:
+    """A turn in a pool, to see that turns come."""
 
 
 def _pipe() -> tuple[int, int]:

@@ -1,6 +1,8 @@
 """The process that owns the readings' files."""
 
 import asyncio
+import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,8 +13,12 @@ from chengnao.kernel.settings import Settings, load_secrets
 from chengnao.sensing.store.engine import Engine
 from chengnao.sensing.store.http import StoreApplication
 
+log = logging.getLogger(__name__)
+
 _MEMORY = 1024 * 2**20
 _SECONDS_TO_FINISH = 8
+_SECONDS_BETWEEN_CHECKS = 5
+_SECONDS_TO_HANG = 90
 
 
 async def run(settings: Settings) -> None:
@@ -36,6 +42,7 @@ async def run(settings: Settings) -> None:
             )
         )
         serving = asyncio.ensure_future(server.serve())
+        watching = asyncio.ensure_future(_end_when_stuck(application))
         try:
             while not server.started and not serving.done():
                 await asyncio.sleep(0.02)
@@ -44,10 +51,22 @@ async def run(settings: Settings) -> None:
             await asyncio.shield(serving)
         finally:
             heartbeat.ready = False
+            watching.cancel()
             server.should_exit = True
             await serving
             await asyncio.to_thread(application.close)
             engine.close()
+
+
+async def _end_when_stuck(application: StoreApplication) -> None:
+    """A start takes a second and loses nothing acknowledged; an engine that hangs would stop the city's readings."""
+    while True:
+        await asyncio.sleep(_SECONDS_BETWEEN_CHECKS)
+        try:
+            await application.check(_SECONDS_TO_HANG)
+        except TimeoutError:
+            log.critical("the engine has not answered for %d s; the process ends to be started again", _SECONDS_TO_HANG)
+            os._exit(os.EX_SOFTWARE)
 
 
 class _Server(uvicorn.Server):
