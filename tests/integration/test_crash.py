@@ -109,7 +109,9 @@ async def _check_readings(platform: Platform, acknowledged: list[tuple[str, str,
     expected = Counter(device for device, _, _ in acknowledged)
     stored = {device: await store.count(device) for device in expected}
     assert stored == dict(expected)
-    latest = {key[0]: max(each[2] for each in acknowledged if each[0] == key[0]) for key in acknowledged}
+    latest: dict[str, datetime] = {}
+    for device, _, at in acknowledged:
+        latest[device] = max(at, latest.get(device, at))
     table = await store.latest(list(latest))
     assert {row["device"]: row["time"] for row in table.to_pylist()} == latest
 

@@ -189,7 +189,10 @@ class Link(asyncio.Protocol):
 
     async def _serve_new(self, frame: Frame) -> None:
         """The device may have been registered a moment ago."""
-        await self.intake.feed.refresh_if_possible()
+        try:
+            await self.intake.feed.refresh()
+        except Unavailable:
+            return  # unanswered: the station sends it again
         entry = self.intake.cache.addresses.get(frame.mn)
         if entry is not None:
             self._serve(frame, entry)

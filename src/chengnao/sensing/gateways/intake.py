@@ -22,8 +22,11 @@ from chengnao.sensing.quarantine.model import Form, Source
 from chengnao.sensing.readings.model import READING_SCHEMA, Quality
 
 OLDEST_MS = 31 * 86_400_000
-NEWEST_MS = 86_400_000
+NEWEST_MS = 600_000
+"""A clock that runs ahead would make its next true readings look old, and those of a real warning pass unseen."""
 LATE_MS = 3_600_000
+STEP = 500
+"""So many refused rows are dealt with before others have their turn."""
 
 _METRIC = re.compile(METRIC_SHAPE)
 _QUALITIES = pa.array([Quality.GOOD.value, Quality.OUT_OF_RANGE.value, Quality.LATE.value])
@@ -83,12 +86,18 @@ class Intake:
         self.clock = clock
 
     async def offer(self, body: Body, scope: Scope, source: Source, peer: str) -> Outcome:
-        """Take in what may pass and return once it is on disk; raises Unavailable where the log does not take it."""
+        """Take in what may pass and return once it is on disk.
+
+        Raises Unavailable where the log does not take it, or where it names a device that is not known here and the
+        database is away: the sender tries again, and nothing is refused that may be right.
+        """
         if not self._all_known(body.table):
-            await self.feed.refresh_if_possible()
+            await self.feed.refresh()
         accepted, refused = await self.take_in(body, scope)
-        for each in refused:
+        for number, each in enumerate(refused):
             self._hold(each, scope, source, peer)
+            if number % STEP == STEP - 1:
+                await asyncio.sleep(0)
         return Outcome(accepted, refused)
 
     async def take_in(self, body: Body, scope: Scope, *, limited: bool = True) -> tuple[int, list[Refused]]:
@@ -99,7 +108,10 @@ class Intake:
             now = self.now_ms()
             verdict = self._judge(body.table, scope, now, limited=limited)
             passing = verdict.reason == _OK
-            refused += _refusals(body, verdict.reason, int(self.limiter.rate))
+            rejected = np.flatnonzero(~passing)
+            for start in range(0, len(rejected), STEP):
+                refused += _refusals(body, verdict.reason, rejected[start : start + STEP], int(self.limiter.rate))
+                await asyncio.sleep(0)
             accepted = int(passing.sum())
             done = self._commit(body.table, verdict, passing & ~verdict.repeated, now)
             if done is not None:
@@ -199,9 +211,9 @@ def _repeated(key: Ints, time: Ints, passing: Bools) -> Bools:
     return repeated
 
 
-def _refusals(body: Body, reason: npt.NDArray[np.uint8], limit: int) -> list[Refused]:
+def _refusals(body: Body, reason: npt.NDArray[np.uint8], rejected: Ints, limit: int) -> list[Refused]:
     refused = []
-    for number in np.flatnonzero(reason != _OK).tolist():
+    for number in rejected.tolist():
         row = shown_row(body.table, number)
         why = int(reason[number])
         params: dict[str, Any] = {"field": _FIELDS[why], "value": row[_FIELDS[why]]}

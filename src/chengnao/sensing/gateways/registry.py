@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,6 @@ from chengnao.sensing.devices.repository import DeviceRepository
 log = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 1.0
-# A write becomes visible at its commit, later than the time it carries; look back further than a commit takes.
-_LOOK_BACK = timedelta(seconds=10)
 _TOKEN_SECONDS = 10.0
 
 
@@ -92,26 +90,36 @@ class RegistryFeed:
         self._database = database
         self._since: datetime | None = None
         self._asked = -60.0
+        self._error: Exception | None = None
         self._lock = asyncio.Lock()
 
     async def refresh(self) -> None:
-        """Take in what has changed; several callers at once share one query, and it is asked 4 times a second at
-        most."""
+        """Take in what has changed; several callers share one query, and there are 4 a second at most.
+
+        Raises Unavailable where the database is away: then a device that is not known here may well be registered.
+        """
         async with self._lock:
-            if time.monotonic() - self._asked < 0.25:
-                return
-            self._asked = time.monotonic()
+            if time.monotonic() - self._asked >= 0.25:
+                self._asked = time.monotonic()
+                self._error = await self._try()
+            if self._error is not None:
+                raise Unavailable("database_unavailable") from self._error
+
+    async def _try(self) -> Exception | None:
+        try:
             async with self._database.unit_of_work() as uow:
-                since = None if self._since is None else self._since - _LOOK_BACK
-                devices, self._since = await DeviceRepository(uow.session).changed_since(since)
-            self.cache.put(devices)
+                devices, self._since = await DeviceRepository(uow.session).changed_since(self._since)
+        except (SQLAlchemyError, OSError) as error:
+            return error
+        self.cache.put(devices)
+        return None
 
     async def refresh_if_possible(self) -> None:
         """Refresh, or go on with what is known where the database is away."""
         try:
             await self.refresh()
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("the registry cannot be read: %s", error)
+        except Unavailable as error:
+            log.warning("the registry cannot be read: %s", error.__cause__)
 
     async def run(self) -> None:
         """Refresh until cancelled."""
