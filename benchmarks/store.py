@@ -172,7 +172,7 @@ def main() -> None:
             found.append(("memory of the store's process", memory(stack)))
         size = sum(path.stat().st_size for path in (home / "store").rglob("*") if path.is_file())
         rows = options.batches * BATCH
-        found.append(("on disk", f"{size / 2**20:,.0f} MB, {size / rows:.1f} bytes a row"))
+        found.append(("on disk, replaced parts included", f"{size / 2**20:,.0f} MB, {size / rows:.1f} bytes a row"))
     finally:
         remove_home(home)
     table = Table("what", "figure", title=f"Readings store, {rows:,} rows in batches of {BATCH:,}")
