@@ -267,3 +267,34 @@ async def test_a_device_registered_a_moment_ago_is_known(client: httpx.AsyncClie
         await uow.commit()
     answer = await client.post("/readings", json=[row("brand-new")])
     assert answer.json()["accepted"] == 1
+
+
+async def test_a_body_of_many_bad_rows_lets_others_have_their_turn(client: httpx.AsyncClient) -> None:
+    big = asyncio.create_task(client.post("/readings", json=[row(f"none-{number}") for number in range(50_000)]))
+    await asyncio.sleep(0)
+    small = 0
+    while not big.done():
+        assert (await client.post("/readings", json=[row()])).status_code == 200
+        small += 1
+    assert len((await big).json()["rejected"]) == 50_000
+    assert small > 3
+    too_many = b"[" + b",".join([b"1"] * 100_001) + b"]"
+    assert (await client.post("/readings", content=too_many)).status_code == 422
+
+
+async def test_a_device_whose_registration_took_long_to_commit_is_known(
+    client: httpx.AsyncClient, city: Database, intake: Intake
+) -> None:
+    async with city.unit_of_work() as slow:
+        await register(slow, device("slow-1"))
+        await slow.session.flush()
+        for number in range(3):
+            async with city.unit_of_work() as quick:
+                await register(quick, device(f"quick-{number}"))
+                await quick.commit()
+            await asyncio.sleep(0.6)
+            await intake.feed.refresh()
+        assert "quick-2" in intake.cache.devices
+        await slow.commit()
+    await asyncio.sleep(0.3)
+    assert (await client.post("/readings", json=[row("slow-1")])).json()["accepted"] == 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -93,13 +93,24 @@ class DeviceRepository(Repository):
         page = await self.page(query, request)
         return Page([_device(row) for row in page.items], page.total, page.page, page.size)
 
-    async def changed_since(self, since: datetime | None) -> tuple[list[Device], datetime | None]:
-        """Devices written after `since` (all for None), and the time of the newest write among them."""
+    async def changed_since(self, since: datetime | None) -> tuple[list[Device], datetime]:
+        """Devices written after `since` (all for None), and the `since` to ask with next time.
+
+        That lies before whatever is still being written: a write carries the time of its statement and is seen
+        only after its commit.
+        """
+        horizon = await self.session.scalar(
+            text(
+                "SELECT least(min(xact_start), clock_timestamp()) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+        assert isinstance(horizon, datetime)
         query = select(DeviceRow)
         if since is not None:
             query = query.where(DeviceRow.updated_at > since)
-        rows = (await self.session.scalars(query)).all()
-        return [_device(row) for row in rows], max((row.updated_at for row in rows), default=since)
+        rows = await self.session.scalars(query)
+        return [_device(row) for row in rows], horizon - timedelta(seconds=1)
 
     async def count_in(self, scope: Scope, box: tuple[float, float, float, float]) -> int:
         query = select(func.count()).select_from(DeviceRow).where(scope.where(DeviceRow), _inside(box))

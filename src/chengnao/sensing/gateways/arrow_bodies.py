@@ -9,7 +9,9 @@ from pyarrow import ipc
 
 from chengnao.kernel.errors import Invalid
 
-MAX_ROWS = 1_000_000
+MAX_ROWS = 100_000
+"""Of a body in any form: while one is worked through, all other senders wait."""
+
 MAX_UNPACKED = 128 * 2**20
 MAX_TEXT = 256
 
@@ -18,6 +20,12 @@ _DICTIONARY_BATCH, _RECORD_BATCH = 2, 3
 
 def unreadable(reason_zh: str, reason_en: str) -> Invalid:
     return Invalid("body_unreadable", field="body", reason_zh=reason_zh, reason_en=reason_en)
+
+
+def check_rows(count: int) -> None:
+    """Raise Invalid for a body of too many rows."""
+    if count > MAX_ROWS:
+        raise unreadable(f"超过 {MAX_ROWS} 行，请拆分", f"more than {MAX_ROWS} rows; split it")
 
 
 def read_arrow(body: bytes, fields: tuple[str, ...]) -> pa.Table:
@@ -35,8 +43,7 @@ def _read(body: bytes, fields: tuple[str, ...]) -> pa.Table:
     with ipc.open_stream(body) as reader:
         table = reader.read_all()
     table.validate(full=True)  # a damaged body may hold offsets that point outside it
-    if len(table) > MAX_ROWS:
-        raise unreadable(f"超过 {MAX_ROWS} 行，请拆分", f"more than {MAX_ROWS} rows; split it")
+    check_rows(len(table))
     missing = [name for name in fields if table.column_names.count(name) != 1]
     if missing:
         raise unreadable(f"Arrow 表缺少列 {'、'.join(missing)}", f"the Arrow table lacks {', '.join(missing)}")

@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 
 from chengnao.kernel.errors import Invalid
-from chengnao.sensing.gateways.arrow_bodies import read_arrow, unreadable
+from chengnao.sensing.gateways.arrow_bodies import check_rows, read_arrow, unreadable
 
 ARROW_TYPE = "application/vnd.apache.arrow.stream"
 NDJSON_TYPES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
@@ -71,6 +71,7 @@ def _arrow(body: bytes) -> Body:
 def _ndjson(body: bytes) -> Body:
     # Not by Arrow's own JSON reader: it is twice as fast, and some rows that are no objects crash the process.
     lines = body.splitlines()
+    check_rows(len(lines))
     try:
         rows = orjson.loads(b"[%b]" % b",".join(lines))
         if len(rows) == len(lines):
@@ -98,6 +99,7 @@ def _json(body: bytes) -> Body:
         raise unreadable(
             "应为读数数组，或带 readings 的对象", "an array of readings, or an object with `readings`, is wanted"
         )
+    check_rows(len(rows))
     return rows_to_body(rows)
 
 

@@ -1,5 +1,6 @@
 """Readings in by HTTP: `POST /readings` with a bearer token, answered once they are on the log's disk."""
 
+import asyncio
 import logging
 from typing import Any
 
@@ -15,7 +16,7 @@ from chengnao.kernel.ids import new_id
 from chengnao.kernel.messages import message
 from chengnao.sensing.gateways.arrow_bodies import unreadable
 from chengnao.sensing.gateways.bodies import Refused, parse_body
-from chengnao.sensing.gateways.intake import Intake, Outcome
+from chengnao.sensing.gateways.intake import STEP, Intake, Outcome
 from chengnao.sensing.gateways.registry import TokenCache, sender_scope
 from chengnao.sensing.quarantine.model import Source
 
@@ -59,7 +60,7 @@ class HttpGateway:
         if outcome.all_limited:
             first = outcome.refused[0].params
             raise TooMany("rate_limited", retry_after=1, value=first["value"], limit=first["limit"])
-        return _answer(outcome)
+        return await _answer(outcome)
 
     async def _sender(self, request: Request) -> Principal:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
@@ -92,8 +93,11 @@ class HttpGateway:
         return b"".join(chunks)
 
 
-def _answer(outcome: Outcome) -> Response:
-    rejected = [shown(each) for each in outcome.refused]
+async def _answer(outcome: Outcome) -> Response:
+    rejected: list[dict[str, Any]] = []
+    for start in range(0, len(outcome.refused), STEP):
+        rejected += [shown(each) for each in outcome.refused[start : start + STEP]]
+        await asyncio.sleep(0)
     return Response(
         orjson.dumps({"accepted": outcome.accepted, "rejected": rejected}, default=str), media_type="application/json"
     )

@@ -13,6 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.errors import Invalid, Unavailable
 from chengnao.kernel.settings import Settings, load_secrets
+from chengnao.sensing.gateways.batching import MAX_ROWS
 from chengnao.sensing.gateways.bodies import rows_to_body
 from chengnao.sensing.gateways.intake import Intake
 from chengnao.sensing.quarantine.model import Form, Source
@@ -72,6 +73,7 @@ class MqttGateway:
         self._broker = broker
         self._session = 0
         self._loop = asyncio.get_running_loop()
+        self._in_hand: set[tuple[int, int]] = set()
         self._waiting: asyncio.Queue[_Arrived] = asyncio.Queue()
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2, client_id, clean_session=False, protocol=paho.MQTTv311, manual_ack=True
@@ -99,6 +101,7 @@ class MqttGateway:
                     # What came over an earlier connection comes again; the copy is acknowledged then.
                     if each.qos > 0 and each.session == self._session:
                         self._client.ack(each.mid, each.qos)
+                    self._in_hand.discard((each.session, each.mid))
         finally:
             self._client.disconnect()
             await asyncio.to_thread(self._client.loop_stop)
@@ -117,8 +120,9 @@ class MqttGateway:
         delay = 0.2
         while rows:
             try:
-                await self.intake.offer(rows_to_body(rows), Scope(), Source.MQTT, "broker")
-                return
+                await self.intake.offer(rows_to_body(rows[:MAX_ROWS]), Scope(), Source.MQTT, "broker")
+                rows = rows[MAX_ROWS:]
+                delay = 0.2
             except Unavailable as error:
                 log.warning("MQTT waits, %d readings: %s", len(rows), error)
                 await asyncio.sleep(delay)
@@ -149,6 +153,11 @@ class MqttGateway:
         if message.qos == 0 and self._waiting.qsize() > MAX_WAITING:
             self.dropped += 1
             return
+        if message.qos > 0:
+            # A broker that waits long for an acknowledgement sends again; one copy in hand is enough.
+            if (self._session, message.mid) in self._in_hand:
+                return
+            self._in_hand.add((self._session, message.mid))
         arrived = _Arrived(self._session, message.mid, message.qos, topic, bytes(message.payload))
         self._loop.call_soon_threadsafe(self._waiting.put_nowait, arrived)
 
