@@ -127,6 +127,7 @@ export const en: Record<keyof typeof zh, string> = {
   'warning.has_incident': 'Has an incident',
   'warning.no_incident': 'No incident yet',
   'warning.show_incident': 'Show incident',
+  'warning.than': '({direction} {value})',
   'warning.threshold': 'threshold {value}',
   'warning.state.open': 'Active',
   'warning.state.cleared': 'Cleared',

@@ -125,6 +125,7 @@ export const zh = {
   'warning.has_incident': '已立案',
   'warning.no_incident': '尚未立案',
   'warning.show_incident': '定位事件',
+  'warning.than': '{direction} {value}',
   'warning.threshold': '阈值 {value}',
   'warning.state.open': '生效中',
   'warning.state.cleared': '已解除',

@@ -2,6 +2,8 @@ import { useEffect, useRef, useState, type RefObject } from 'react';
 import { useGet } from '../api/hooks';
 import { useShade, type Shade } from '../app/theme';
 import { useTexts } from '../i18n';
+import { platformNow } from '../lib/clock';
+import { cityTime } from '../lib/time';
 import { addShapes, cityBounds, fonts, maplibregl, palettes } from './setup';
 
 type Properties = Record<string, unknown>;
@@ -12,10 +14,15 @@ export interface Outline {
 
 type Ring = [number, number][];
 
+interface Spot {
+  area: number;
+  point: [number, number];
+}
+
 /** The middle of a district's largest part, where its name stands. */
-function labelPoint(geometry: { type: string; coordinates: unknown }): [number, number] {
+function labelSpot(geometry: { type: string; coordinates: unknown }): Spot {
   const parts = (geometry.type === 'Polygon' ? [geometry.coordinates] : geometry.coordinates) as Ring[][];
-  let best: { area: number; point: [number, number] } = { area: -1, point: [0, 0] };
+  let best: Spot = { area: -1, point: [0, 0] };
   for (const [ring] of parts) {
     if (!ring) continue;
     let twice = 0;
@@ -31,7 +38,22 @@ function labelPoint(geometry: { type: string; coordinates: unknown }): [number, 
     const area = Math.abs(twice);
     if (area > best.area && twice !== 0) best = { area, point: [x / (3 * twice), y / (3 * twice)] };
   }
-  return best.point;
+  return best;
+}
+
+/**
+ * Outlines of abolished districts stand in for their successor, of which no outline is known:
+ * they carry its code, so they are shaded together.
+ */
+function present(outline: Outline, today: string): Outline {
+  return {
+    ...outline,
+    features: outline.features.map((feature) => {
+      const { valid_to: end, successor_code: code, successor_name: name } = feature.properties;
+      const gone = typeof end === 'string' && end <= today && typeof code === 'string';
+      return gone ? { ...feature, properties: { ...feature.properties, code, name } } : feature;
+    }),
+  };
 }
 
 const only = (outline: Outline, kind: string): Outline => ({
@@ -39,14 +61,20 @@ const only = (outline: Outline, kind: string): Outline => ({
   features: outline.features.filter(({ properties }) => properties.kind === kind),
 });
 
+/** One name for each district, in its largest part. */
 function labels(outline: Outline): Outline {
+  const spots = new Map<unknown, Spot & { name: unknown }>();
+  for (const { geometry, properties } of outline.features) {
+    const spot = labelSpot(geometry);
+    if (spot.area > (spots.get(properties.code)?.area ?? -1)) spots.set(properties.code, { ...spot, name: properties.name });
+  }
   return {
     type: 'FeatureCollection',
-    features: outline.features.map((feature) => {
-      const { label_lon: lon, label_lat: lat } = feature.properties;
-      const point = typeof lon === 'number' && typeof lat === 'number' ? [lon, lat] : labelPoint(feature.geometry);
-      return { type: 'Feature', geometry: { type: 'Point', coordinates: point }, properties: feature.properties };
-    }),
+    features: [...spots.values()].map(({ point, name }) => ({
+      type: 'Feature',
+      geometry: { type: 'Point', coordinates: point },
+      properties: { name },
+    })),
   };
 }
 
@@ -54,7 +82,7 @@ const source = (data: Outline) => ({ type: 'geojson' as const, data: data as unk
 
 function addGround(map: maplibregl.Map, outline: Outline, shade: Shade): void {
   const colours = palettes[shade];
-  const districts = only(outline, 'district');
+  const districts = present(only(outline, 'district'), cityTime(platformNow()).format('YYYY-MM-DD'));
   map.addSource('districts', { ...source(districts), promoteId: 'code' });
   map.addSource('district-names', source(labels(districts)));
   map.addSource('rivers', source(only(outline, 'river')));

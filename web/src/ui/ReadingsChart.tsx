@@ -106,7 +106,7 @@ export function ReadingsChart({ device, metric, from, to, mark, height = 240, li
                     {
                       xAxis: Date.parse(mark),
                       lineStyle: { color: ink.faint, type: 'solid' as const, width: 1 },
-                      label: { position: 'insideEndTop' as const, formatter: t('chart.opened', { time: showTime(mark) }), color: ink.faint, fontSize: 11 },
+                      label: { show: !compact, position: 'end' as const, rotate: 0, formatter: t('chart.opened', { time: showTime(mark) }), color: ink.faint, fontSize: 11 },
                     },
                   ]
                 : []),

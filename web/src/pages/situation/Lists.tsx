@@ -57,7 +57,7 @@ function Since({ at }: { at: string }) {
 }
 
 export function WarningsPanel({ answer, selection, onSelect }: ListProps<Warning>) {
-  const { t } = useTexts();
+  const { t, word } = useTexts();
   const metricName = useMetricName();
   return (
     <aside className="side side-warnings" aria-label={t('situation.warnings')}>
@@ -71,13 +71,13 @@ export function WarningsPanel({ answer, selection, onSelect }: ListProps<Warning
               <Row key={warning.id} testId="warning-row" selected={isSelected(selection, 'warning', warning.id)} onClick={() => onSelect({ kind: 'warning', id: warning.id })}>
                 <span className="row-top">
                   <LevelMark level={warning.level} />
-                  <span className="row-title">{warning.title}</span>
+                  <span className="row-title" title={warning.title}>{warning.device_name}</span>
                 </span>
                 <span className="row-meta">
                   <span>{warning.division_name ?? '—'}</span>
                   {warning.value !== null && (
                     <span className="num">
-                      {metricName(warning.metric)} {figure(warning.value)} {warning.unit}
+                      {metricName(warning.metric)} <b>{figure(warning.value)}</b> {warning.unit} {t('warning.than', { direction: word('direction', warning.direction), value: figure(warning.threshold) })}
                     </span>
                   )}
                   {!drawable(warning.lon, warning.lat) && <BadPlace />}
@@ -110,7 +110,7 @@ export function IncidentsPanel({ answer, selection, onSelect }: ListProps<Incide
               <Row key={incident.id} testId="incident-row" selected={isSelected(selection, 'incident', incident.id)} onClick={() => onSelect({ kind: 'incident', id: incident.id })}>
                 <span className="row-top">
                   <LevelMark level={incident.grade} of="incident" />
-                  <span className="row-title">{incident.title}</span>
+                  <span className="row-title row-title-two" title={incident.title}>{incident.title}</span>
                   <span className={`state state-${incident.state}`}>{word('state', incident.state, incident.state_name)}</span>
                 </span>
                 <span className="row-meta">

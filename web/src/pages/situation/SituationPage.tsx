@@ -59,7 +59,7 @@ export default function SituationPage() {
         <Suspense fallback={null}>
           <SituationMap districts={counts.data?.districts ?? []} selection={selection} picked={picked.data ?? null} onSelect={select} />
         </Suspense>
-        <NewsFeed onSelect={select} />
+        <NewsFeed warnings={sorted?.items ?? []} incidents={incidents.data?.items ?? []} onSelect={select} />
         {selection && <SelectionCard selection={selection} answer={picked} onClose={() => select(null)} onSelect={select} />}
       </section>
       <IncidentsPanel answer={incidents} selection={selection} onSelect={select} />
