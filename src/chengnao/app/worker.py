@@ -20,6 +20,8 @@ from chengnao.warning.watch import ThresholdWatch
 
 log = logging.getLogger(__name__)
 
+KEEP_DEADLINES_DAYS = 7.0
+
 
 async def run(settings: Settings) -> None:
     """Work until cancelled."""
@@ -38,6 +40,7 @@ async def run(settings: Settings) -> None:
                 group.create_task(Relay(database, bus).run())
                 group.create_task(watch.run())
                 group.create_task(bus.consume_events(CONSUMER, Handlers(database, deadlines).handle))
+                group.create_task(_forget_deadlines(deadlines))
                 group.create_task(_tell_lag(heartbeat, watch, bus))
         finally:
             await deadlines.close()
@@ -52,6 +55,15 @@ async def _last_seen(settings: Settings) -> pa.Table | None:
     except Unavailable as error:
         log.warning("the readings store does not answer, so silence is counted from now on: %s", error)
         return None
+
+
+async def _forget_deadlines(deadlines: Deadlines) -> None:
+    while True:
+        try:
+            await deadlines.forget(KEEP_DEADLINES_DAYS)
+        except Exception as error:
+            log.warning("ended deadlines are kept for now: %s", error)
+        await asyncio.sleep(3600)
 
 
 async def _tell_lag(heartbeat: Heartbeat, watch: ThresholdWatch, bus: Bus) -> None:

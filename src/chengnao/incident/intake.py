@@ -30,20 +30,29 @@ PHOTO_LIMIT = 10 * 2**20
 
 
 async def take_warning(uow: UnitOfWork, event: WarningOpened | WarningChanged | WarningCleared) -> None:
-    """Open an incident for a warning that is grave enough, or tell the incident it belongs to what became of it."""
+    """Open an incident for a warning that is grave enough, or tell the incident it belongs to what became of it.
+
+    A warning that grows graver after its incident was closed is a new matter and opens another.
+    """
     warnings = WarningRepository(uow.session)
     warning = await warnings.warning(Scope(), event.subject)
     if warning is None:
         return
+    source_key = f"warning:{warning.id}"
     if warning.incident_id is not None:
-        await _tell_incident(uow, warning.incident_id, event)
-        return
+        incident = await require_incident(uow, Scope(), warning.incident_id, lock=True)
+        if not incident.state.final:
+            await _tell_incident(uow, incident, event)
+            return
+        if not isinstance(event, WarningChanged) or event.level > event.previous_level:
+            return
+        source_key += f":{event.level}:{event.at}"
     if isinstance(event, WarningCleared) or event.level > event.opens_incident_at:
         return
-    since = uow.clock.now() - ATTACH_WITHIN
     kind = categories().get(warning.category) or category("other")
-    incident = await IncidentRepository(uow.session).to_attach_to(kind.code, warning.division_code, since)
-    if incident is None:
+    since = uow.clock.now() - ATTACH_WITHIN
+    joined = await IncidentRepository(uow.session).to_attach_to(kind.code, warning.division_code, since)
+    if joined is None:
         incident = await open_incident(
             uow,
             SYSTEM,
@@ -55,19 +64,19 @@ async def take_warning(uow: UnitOfWork, event: WarningOpened | WarningChanged | 
                 description=f"由{Level(event.level).zh}预警自动立案",
                 grade=min(kind.grade, event.level),
                 place=_place(warning.lon, warning.lat),
-                source_key=f"warning:{warning.id}",
+                source_key=source_key,
             ),
         )
     else:
+        incident = joined
         await tell(uow, incident, f"并入预警：{event.title}", {"warning_id": warning.id, "level": event.level})
     await warnings.link_incident(warning.id, incident.id)
 
 
 async def _tell_incident(
-    uow: UnitOfWork, incident_id: str, event: WarningOpened | WarningChanged | WarningCleared
+    uow: UnitOfWork, incident: Incident, event: WarningOpened | WarningChanged | WarningCleared
 ) -> None:
-    incident = await require_incident(uow, Scope(), incident_id, lock=True)
-    if incident.state.final or isinstance(event, WarningOpened):
+    if isinstance(event, WarningOpened):
         return
     if isinstance(event, WarningCleared):
         text = f"预警已解除：{event.device_name}"

@@ -15,6 +15,7 @@ from chengnao.kernel.paging import Page, PageRequest
 from chengnao.kernel.repository import Repository, contains
 
 FINAL = [state.value for state in State if state.final]
+IN_WORK = [state.value for state in (State.NEW, State.DISPATCHED, State.ACCEPTED, State.RETURNED)]
 OPEN_TASKS = [State.DISPATCHED.value, State.ACCEPTED.value]
 
 
@@ -98,7 +99,10 @@ class IncidentRepository(Repository):
         return Page([incident_of(each) for each in page.items], page.total, page.page, page.size)
 
     async def to_attach_to(self, category: str, division_code: str, since: datetime) -> Incident | None:
-        """The newest open incident that warnings opened for this category in this division, locked."""
+        """The newest incident in work that warnings opened for this category in this division, locked.
+
+        One that waits for verification is not in work any more: what happens now is news to its unit.
+        """
         query = (
             select(IncidentRow)
             .where(
@@ -106,7 +110,7 @@ class IncidentRepository(Repository):
                 IncidentRow.division_code == division_code,
                 IncidentRow.opened_at >= since,
                 IncidentRow.source == Source.WARNING.value,
-                IncidentRow.state.not_in(FINAL),
+                IncidentRow.state.in_(IN_WORK),
             )
             .order_by(IncidentRow.opened_at.desc())
             .limit(1)

@@ -8,6 +8,7 @@ on. The incident's own row is the record; the workflow is no more than its alarm
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
@@ -93,6 +94,16 @@ class Deadlines:
         for incident in incidents:
             await self.watch(incident.id, incident.entry)
         return len(incidents)
+
+    async def forget(self, days: float, at_most: int = 10_000) -> int:
+        """Drop workflows that ended so many real days ago; the timelines remember. Returns how many were dropped."""
+        before = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+        ended = await DBOS.list_workflows_async(
+            name="deadline", completed_before=before, limit=at_most, load_input=False, load_output=False
+        )
+        if ended:
+            await DBOS.delete_workflows_async([each.workflow_id for each in ended])
+        return len(ended)
 
     async def close(self) -> None:
         """Stop; what has not ended goes on at the next launch."""

@@ -121,6 +121,19 @@ async def test_a_stay_that_has_ended_is_not_urged(city: Database, deadlines: Dea
     assert status == "SUCCESS"
 
 
+async def test_ended_workflows_are_forgotten_and_sleeping_ones_kept(city: Database, deadlines: Deadlines) -> None:
+    ended, sleeping = await late_at(city, -9.0), await late_at(city, 60.0)
+    for incident in (ended, sleeping):
+        await deadlines.watch(incident.id, incident.entry)
+    await reached(city, ended, 2)
+    await asyncio.sleep(0.5)
+    assert await deadlines.forget(days=1) == 0
+    assert await deadlines.forget(days=0) == 1
+    async with city.unit_of_work() as uow:
+        left = (await uow.session.scalars(text("SELECT workflow_uuid FROM dbos.workflow_status"))).all()
+    assert left == [f"{sleeping.id}:{sleeping.entry}"]
+
+
 async def test_escalating_twice_urges_once(city: Database) -> None:
     incident = await late_at(city, -1.0)
     for _ in range(2):
