@@ -32,7 +32,7 @@ async def prepare(settings: Settings) -> None:
             await uow.commit()
         if settings.demonstration:
             # Imported here: the demonstration needs the extra `city`, an installation in operation does not.
-            from chengnao.demonstration.seed import seed
+            from chengnao.demonstration.seed import seed  # noqa: PLC0415
 
             async with database.unit_of_work() as uow:
                 await seed(uow, settings)

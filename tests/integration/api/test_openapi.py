@@ -1,6 +1,7 @@
 """Whatever the OpenAPI document allows, and much that it does not: no answer is a 500."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import schemathesis
@@ -41,6 +42,6 @@ schema = schemathesis.pytest.from_fixture("document")
 
 @schema.parametrize()
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-def test_no_request_is_answered_with_500(case: schemathesis.Case, client: Client) -> None:
+def test_no_request_is_answered_with_500(case: schemathesis.Case[Any], client: Client) -> None:
     headers = {"X-CSRF-Token": client.me["csrf_token"]}
     case.call_and_validate(headers=headers, cookies=dict(client.cookies), checks=[not_a_server_error])

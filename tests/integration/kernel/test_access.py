@@ -111,16 +111,26 @@ async def test_every_try_is_on_record(database: Database) -> None:
 async def test_accounts_need_a_good_password_a_free_name_and_a_real_division(database: Database) -> None:
     await add_user(database)
     async with database.unit_of_work() as uow:
-        common = {"display_name": "x", "roles": frozenset({Role.AUDITOR}), "unit_id": None}
+
+        async def create(username: str, password: str, division_code: str, unit_id: str | None = None) -> None:
+            await service.create_user(
+                uow,
+                username=username,
+                display_name="x",
+                password=password,
+                roles=frozenset({Role.AUDITOR}),
+                division_code=division_code,
+                unit_id=unit_id,
+            )
+
         with pytest.raises(Invalid, check=lambda error: error.code == "weak_password"):
-            await service.create_user(uow, username="li", password="short", division_code="500103", **common)
+            await create("li", "short", "500103")
         with pytest.raises(Conflict, check=lambda error: error.code == "username_taken"):
-            await service.create_user(uow, username="zhang", password=PASSWORD, division_code="500103", **common)
+            await create("zhang", PASSWORD, "500103")
         with pytest.raises(NotFound, check=lambda error: error.code == "division_unknown"):
-            await service.create_user(uow, username="li", password=PASSWORD, division_code="500105", **common)
-        common["unit_id"] = "no-such-unit"
+            await create("li", PASSWORD, "500105")
         with pytest.raises(NotFound, check=lambda error: error.code == "unit_unknown"):
-            await service.create_user(uow, username="li", password=PASSWORD, division_code="500103", **common)
+            await create("li", PASSWORD, "500103", "no-such-unit")
 
 
 async def test_a_scope_shows_only_its_own_accounts(database: Database) -> None:

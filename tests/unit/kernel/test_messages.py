@@ -25,8 +25,8 @@ def test_every_code_that_is_raised_has_a_text() -> None:
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id not in RAISED:
                 continue
             code = node.args[0] if node.args else None
-            if isinstance(code, ast.Constant) and code.value not in message_table():
-                missing.append(f"{path.name}:{node.lineno} {code.value}")
+            if isinstance(code, ast.Constant) and str(code.value) not in message_table():
+                missing.append(f"{path.name}:{node.lineno} {code.value!s}")
     assert missing == []
 
 

@@ -166,9 +166,7 @@ async def record_act(
     **detail: Any,
 ) -> None:
     """Write what a known principal did, or was refused, into the audit record."""
-    await record(
-        uow, principal.id, principal.name, action, outcome, detail, principal.division_code, principal.unit_id
-    )
+    await record(uow, principal.id, principal.name, action, outcome, detail, principal.division_code, principal.unit_id)
 
 
 async def record(
