@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 KEPT_PER_MINUTE = 10  # of one device, one reason
 KEPT_PER_MINUTE_IN_ALL = 600
 _MAX_QUEUE = 5_000
+_MAX_WINDOWS = 10_000
 _MAX_PAYLOAD = 64 * 1024
 _FLUSH_SECONDS = 0.5
 
@@ -42,7 +43,8 @@ class QuarantineDesk:
         self._queue: deque[Held] = deque()
         self._more: dict[str, int] = {}
         self._windows: dict[tuple[str, str, str], _Window] = {}
-        self._minute = _Window(0.0, 0, "")
+        self._minute = _Window(-60.0, 0, "")
+        self._pruned = -60.0
         self.refused = 0
 
     def hold(
@@ -89,11 +91,13 @@ class QuarantineDesk:
     def _window(self, key: tuple[str, str, str], now: float) -> _Window:
         window = self._windows.get(key)
         if window is None or now - window.began > 60:
-            if len(self._windows) > 10_000:
+            # So many different senders in a minute are one flood; those beyond share the count of the minute.
+            if len(self._windows) >= _MAX_WINDOWS and now - self._pruned > 10:
+                self._pruned = now
                 self._windows = {key: each for key, each in self._windows.items() if now - each.began <= 60}
-            window = _Window(now, 0, window.last if window else "")
-            if len(self._windows) <= 10_000:
-                self._windows[key] = window
+            if len(self._windows) >= _MAX_WINDOWS:
+                return self._minute
+            window = self._windows[key] = _Window(now, 0, window.last if window else "")
         return window
 
     def _room(self, now: float) -> bool:
