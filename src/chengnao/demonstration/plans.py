@@ -19,6 +19,9 @@ from chengnao.demonstration.people import DESK, MARK, handler_of, unit_ids, veri
 RETURN_SHARE = 0.05
 REWORK_SHARE = 0.06
 LATE_SHARE = 0.08
+SMALL_SHARE = 0.25
+"""Incidents that are handled within the hour, so that a visitor soon sees one come to its end."""
+
 _LATE_LIMIT = timedelta(hours=24)
 """Nobody is late with a limit longer than this: such an incident would stay open for hours of real time."""
 
@@ -79,7 +82,9 @@ def make_plan(detail: Mapping[str, Any]) -> Plan | None:
         case "dispatched" if detail["unit_id"] in unit_ids():
             return _answer(rng, detail, entered_at, limit)
         case "accepted" if detail["unit_id"] in unit_ids():
-            at = entered_at + _perhaps_late(rng, limit, 1.5 * _HOUR, 9 * _HOUR)
+            small = rng.random() < SMALL_SHARE
+            work = (20 * _MINUTE, 60 * _MINUTE) if small else (2 * _HOUR, 10 * _HOUR)
+            at = entered_at + _perhaps_late(rng, limit, *work)
             body = {"result": _result(rng, detail["category"]), "lon": detail["lon"], "lat": detail["lat"]}
             return Plan(detail["id"], detail["version"], handler_of(detail["unit_id"]), "handle", at, body, photo=True)
         case "handled":

@@ -93,8 +93,10 @@ def seconds_to_next(rng: random.Random, open_incidents: int) -> float:
     mean = MEAN_SECONDS
     if open_incidents < 5:
         mean /= 12  # a visitor's first minute
-    elif open_incidents < 10:
+    elif open_incidents < 9:
         mean /= 4
+    elif open_incidents < 14:
+        mean /= 1.6
     elif open_incidents >= 24:
         mean *= 2
     return min(max(rng.expovariate(1 / mean), 4.0), 1.6 * mean, LONGEST_SECONDS)
