@@ -18,6 +18,9 @@ declare global {
 export const cityBounds: [number, number, number, number] = [105.2, 28.1, 110.3, 32.3];
 export const centreBounds: [number, number, number, number] = [106.2, 29.3, 106.85, 29.85];
 
+/** Room around the whole city, more at the bottom where pages lay their panels. */
+export const roomy = { top: 20, left: 24, right: 24, bottom: 84 };
+
 export const fonts = ['Noto Sans CJK SC', 'Source Han Sans SC', 'Microsoft YaHei', 'sans-serif'];
 
 interface Palette {

@@ -4,7 +4,7 @@ import { useShade, type Shade } from '../app/theme';
 import { useTexts } from '../i18n';
 import { platformNow } from '../lib/clock';
 import { cityTime } from '../lib/time';
-import { addShapes, cityBounds, fonts, maplibregl, palettes } from './setup';
+import { addShapes, cityBounds, fonts, maplibregl, palettes, roomy } from './setup';
 
 type Properties = Record<string, unknown>;
 export interface Outline {
@@ -156,7 +156,7 @@ export function useMap({ center, zoom, plain = false }: Options = {}): {
         sources: {},
         layers: [{ id: 'ground', type: 'background', paint: { 'background-color': palettes[started].ground } }],
       },
-      ...(at ? { center: at, zoom: depth ?? 11 } : { bounds: cityBounds, fitBoundsOptions: { padding: 24 } }),
+      ...(at ? { center: at, zoom: depth ?? 11 } : { bounds: cityBounds, fitBoundsOptions: { padding: bare ? 16 : roomy } }),
       minZoom: 5,
       maxZoom: 17,
       attributionControl: false,

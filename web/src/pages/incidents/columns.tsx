@@ -34,7 +34,7 @@ export function useIncidentColumns(sort: string): TableColumnsType<IncidentFlat>
     },
     { title: t('field.state'), key: 'state', responsive: ['md'], width: 104, render: (_, { state, state_name: name }) => <span className={`state state-${state}`}>{word('state', state, name)}</span> },
     { title: t('field.category'), key: 'category', responsive: ['md'], width: 128, ellipsis: true, render: (_, { category, category_name: name }) => categoryName(category, name) },
-    { title: t('field.division'), key: 'division', responsive: ['md'], width: 112, ellipsis: true, render: (_, { division_name: name }) => name ?? '—' },
+    { title: t('field.division'), key: 'division', responsive: ['md'], width: 150, ellipsis: true, render: (_, { division_name: name }) => name },
     {
       title: t('field.unit'),
       key: 'unit',

@@ -7,7 +7,7 @@ import { useTexts } from '../../i18n';
 import { cityTime } from '../../lib/time';
 import type { Selection } from './selection';
 
-const LINES = 6;
+const LINES = 4;
 
 const text = (value: unknown) => (typeof value === 'string' ? value : '');
 

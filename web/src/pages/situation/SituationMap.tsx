@@ -6,7 +6,7 @@ import type { Incident, Level, MapFeature, Situation, Warning } from '../../api/
 import { useTexts } from '../../i18n';
 import { drawable } from '../../lib/place';
 import { useView } from '../../lib/view';
-import { centreBounds, cityBounds, fonts, maplibregl } from '../../map/setup';
+import { centreBounds, cityBounds, fonts, maplibregl, roomy } from '../../map/setup';
 import { useMap } from '../../map/useMap';
 import { asLevel, levelColour, LevelShape } from '../../ui/level';
 import type { Selection } from './selection';
@@ -153,7 +153,7 @@ export default function SituationMap({ districts, selection, picked, onSelect }:
   }, [map, pickedPlace]);
 
   const show = (bounds: [number, number, number, number]) => {
-    map?.fitBounds(bounds, { padding: 24 });
+    map?.fitBounds(bounds, { padding: roomy });
     view.set({ at: null });
   };
   return (
