@@ -76,7 +76,7 @@ def publish(settings: Settings, device: str, message: Any, qos: int = 1) -> None
 
 async def until_logged(bus: Bus, count: int) -> list[Any]:
     found: list[Any] = []
-    for _ in range(80):
+    for _ in range(40):
         found += keys(await logged(bus))
         if len(found) >= count:
             break

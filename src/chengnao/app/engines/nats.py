@@ -64,7 +64,11 @@ class Nats:
                     "users": [{"user": "device", "password": secrets.mqtt_password}],
                 },
             },
-            "mqtt": {"listen": f"{settings.host}:{settings.port('mqtt')}"},
+            "mqtt": {
+                "listen": f"{settings.host}:{settings.port('mqtt')}",
+                "ack_wait": "5s",  # a message that a killed gateway had in hand comes again after this
+                "max_ack_pending": 1000,
+            },
         }
 
     async def check(self) -> Check:
