@@ -41,14 +41,15 @@ def database_of(platform: Platform) -> Database:
 def test_no_kill_loses_or_doubles_anything(platform: Platform) -> None:
     settings = platform.settings
     founded = asyncio.run(_found(platform))
-    start = datetime.now(UTC).replace(microsecond=0) - timedelta(days=20)
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=50)
+    long_ago = start - timedelta(days=20)
     gateway = f"http://127.0.0.1:{settings.port('gateway')}/readings"
     # The threshold is passed by the second half of the devices, so warnings and their incidents arise as well.
     quiet, loud = founded.http_devices[:25], founded.http_devices[25:]
     senders = [
         HttpSender(gateway, founded.gateway_token, quiet, start),
         HttpSender(gateway, founded.gateway_token, loud, start, value=town.THRESHOLD + 1),
-        *(Hj212Sender(settings.port("hj212"), device, mn, start) for device, mn in founded.hj212_devices.items()),
+        *(Hj212Sender(settings.port("hj212"), device, mn, long_ago) for device, mn in founded.hj212_devices.items()),
     ]
     reports = ReportSender(platform.address, founded.reporter_token, pause=0.1)
     chance = random.Random(20260125)
