@@ -171,6 +171,12 @@ async def test_latest_and_series(steward: httpx.AsyncClient, readings: ReadingsS
     assert 2 <= len(thinned["points"]) <= 20
     assert (await steward.get(path, params=span | {"from": span["to"]})).status_code == 400
     assert (await steward.get(path, params={"metric": "Bad"})).status_code == 422
+    for beyond in (
+        {"to": "0001-01-01T00:00:00Z"},
+        {"from": "9999-12-31T23:59:59-12:00"},
+        {"from": "1800-01-01T00:00:00Z"},
+    ):
+        assert (await steward.get(path, params={"metric": "rain_1h"} | beyond)).status_code == 400
 
 
 async def test_map_gives_devices_or_clusters(steward: httpx.AsyncClient, database: Database) -> None:

@@ -21,6 +21,7 @@ DeviceId = Annotated[str, Path(min_length=1, max_length=64)]
 Reader = Annotated[Principal, Depends(require("reading.read"))]
 
 _LONGEST = timedelta(days=400)
+_YEARS = range(2000, 2200)
 
 
 class LatestOut(BaseModel):
@@ -82,16 +83,7 @@ async def readings_of_device(
 ) -> SeriesOut:
     """One metric over a time, thinned to at most `points`; the last day where no time is given."""
     device = await require_device(uow, scope, device_id)
-    end = until or context.clock.now()
-    begin = since or end - timedelta(days=1)
-    if not begin < end or end - begin > _LONGEST:
-        raise Invalid(
-            "invalid_value",
-            field="from",
-            value=begin.isoformat(),
-            reason_zh="起始时间应早于结束时间，且跨度不超过 400 天",
-            reason_en="it must lie before `to`, by 400 days at most",
-        )
+    begin, end = _span(since, until, context.clock.now())
     rows = (await _store(request).series(device.id, metric, begin, end, points)).to_pylist()
     lines: ThresholdLines | None = getattr(request.app.state, "threshold_lines", None)
     return SeriesOut(
@@ -100,6 +92,22 @@ async def readings_of_device(
         points=[(row["time"], row["value"], row["quality"]) for row in rows],
         thresholds=[] if lines is None else list(await lines(uow, device, metric)),
     )
+
+
+def _span(since: datetime | None, until: datetime | None, now: datetime) -> tuple[datetime, datetime]:
+    """The time asked for; raises Invalid where it has no sense, or lies where no store keeps times."""
+    end = until or now
+    if since is None and end.year in _YEARS:
+        return end - timedelta(days=1), end
+    if since is None or since.year not in _YEARS or end.year not in _YEARS or not timedelta() < end - since <= _LONGEST:
+        raise Invalid(
+            "invalid_value",
+            field="from",
+            value=None if since is None else since.isoformat(),
+            reason_zh="起始时间应早于结束时间，跨度不超过 400 天，且在 2000 至 2199 年之间",
+            reason_en="it must lie before `to`, by 400 days at most, within the years 2000 to 2199",
+        )
+    return since, end
 
 
 def _named(device: Device, metric: str) -> dict[str, Any]:
