@@ -18,7 +18,6 @@ from chengnao.kernel.access.cli import app as accounts
 from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.messages import message
 from chengnao.kernel.organisation.cli import divisions
-from chengnao.kernel.organisation.cli import divisions
 from chengnao.kernel.settings import Settings, load_settings
 from chengnao.sensing.cli import decode
 
@@ -169,7 +168,6 @@ def demo(
 
 
 app.command("decode", rich_help_panel=FILES)(decode)
-app.command("divisions", rich_help_panel=FILES)(divisions)
 app.command("divisions", rich_help_panel=FILES)(divisions)
 app.add_typer(accounts, name="user", rich_help_panel=PLATFORM)
 
