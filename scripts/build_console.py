@@ -27,7 +27,7 @@ def main() -> None:
     if not installed.exists() or installed.stat().st_mtime < (WEB / "package-lock.json").stat().st_mtime:
         run([*npm, "ci", "--no-fund", "--no-audit"], environment)
         installed.touch()
-    run([*npm, "run", "build"], environment)
+    run([*npm, "run", "--silent", "build", "--", "--logLevel", "warn"], environment)
 
 
 def npm_on_path() -> tuple[list[str], Path] | None:
