@@ -1,7 +1,8 @@
 import { Spin } from 'antd';
 import { lazy, Suspense } from 'react';
-import { Navigate, Route, Routes } from 'react-router';
+import { Navigate, Route, Routes, useLocation } from 'react-router';
 import { ActionsProvider } from '../ui/actions';
+import { Boundary } from '../ui/Boundary';
 import { useSession } from './session';
 import { Shell } from './Shell';
 
@@ -15,23 +16,26 @@ const Admin = lazy(() => import('../pages/admin/AdminPage'));
 
 export function Console() {
   const { has } = useSession();
+  const { pathname } = useLocation();
   // Who only handles tasks starts with them.
   const home = has('duty_officer', 'dispatcher', 'verifier', 'steward', 'operator', 'auditor') ? '/situation' : '/tasks';
   return (
     <ActionsProvider>
       <Shell>
-        <Suspense fallback={<Spin className="page-wait" size="large" />}>
-          <Routes>
-            <Route path="/situation" element={<Situation />} />
-            <Route path="/incidents" element={<Incidents />} />
-            <Route path="/incidents/:id" element={<IncidentPage />} />
-            <Route path="/tasks" element={<Tasks />} />
-            <Route path="/evaluation" element={<EvaluationPage />} />
-            <Route path="/devices" element={<Devices />} />
-            <Route path="/admin" element={<Admin />} />
-            <Route path="*" element={<Navigate to={home} replace />} />
-          </Routes>
-        </Suspense>
+        <Boundary at={pathname}>
+          <Suspense fallback={<Spin className="page-wait" size="large" />}>
+            <Routes>
+              <Route path="/situation" element={<Situation />} />
+              <Route path="/incidents" element={<Incidents />} />
+              <Route path="/incidents/:id" element={<IncidentPage />} />
+              <Route path="/tasks" element={<Tasks />} />
+              <Route path="/evaluation" element={<EvaluationPage />} />
+              <Route path="/devices" element={<Devices />} />
+              <Route path="/admin" element={<Admin />} />
+              <Route path="*" element={<Navigate to={home} replace />} />
+            </Routes>
+          </Suspense>
+        </Boundary>
       </Shell>
     </ActionsProvider>
   );

@@ -20,7 +20,7 @@ function firstLang(): Lang {
   return asked === 'en' ? 'en' : 'zh';
 }
 
-interface Texts {
+export interface Texts {
   lang: Lang;
   setLang: (lang: Lang) => void;
   t: (key: MessageKey, params?: Params) => string;

@@ -4,7 +4,7 @@ import { api } from '../../api/client';
 import { useGet, useRefresh } from '../../api/hooks';
 import type { QuarantinedDetail } from '../../api/types';
 import { useSession } from '../../app/session';
-import { useTexts } from '../../i18n';
+import { useTexts, type Texts } from '../../i18n';
 import { showFullTime } from '../../lib/time';
 import { Answered } from '../../ui/states';
 
@@ -19,19 +19,20 @@ function hexLines(hex: string): string {
 }
 
 /** What came of the last replay, or why it was thrown away. */
-function outcomeOf(frame: QuarantinedDetail, lang: 'zh' | 'en'): string {
+function outcomeOf(frame: QuarantinedDetail, { lang, t }: Texts): string {
   const outcome = frame.outcome;
   if (!outcome) return '';
-  if (typeof outcome.reason === 'string') return outcome.reason;
+  if (typeof outcome.reason === 'string') return t('quarantine.because', { reason: outcome.reason });
   const error = outcome.error;
   if (typeof error !== 'object' || error === null) return '';
   const text = (error as Record<string, unknown>)[lang === 'zh' ? 'message' : 'message_en'];
-  return typeof text === 'string' ? text : '';
+  return typeof text === 'string' ? t('quarantine.again', { reason: text }) : '';
 }
 
 /** One piece in quarantine: look at it, have it tried again, or give it up with a reason. */
 export function FrameDrawer({ id, onClose }: { id: string; onClose: () => void }) {
-  const { t, word, lang, errorText } = useTexts();
+  const texts = useTexts();
+  const { t, word, lang, errorText } = texts;
   const { has } = useSession();
   const { message } = App.useApp();
   const renew = useRefresh();
@@ -88,7 +89,7 @@ export function FrameDrawer({ id, onClose }: { id: string; onClose: () => void }
               {shown.count > 0 && ` · ${t('quarantine.more', { count: shown.count })}`}
             </p>
             <p>
-              <span className="pill" data-testid="quarantine-state">{word('quarantine.state', shown.state)}</span> {outcomeOf(shown, lang)}
+              <span className="pill" data-testid="quarantine-state">{word('quarantine.state', shown.state)}</span> {outcomeOf(shown, texts)}
             </p>
             <h3>{t('quarantine.hex')}</h3>
             <pre>{hexLines(shown.hex)}</pre>

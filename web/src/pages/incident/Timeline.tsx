@@ -21,8 +21,8 @@ export function Timeline({ entries }: { entries: TimelineEntry[] }) {
   return (
     <ol className="timeline" data-testid="timeline">
       {newestFirst.map((entry) => {
-        const unit = entry.data?.unit_name;
-        const result = entry.data?.result;
+        const unit = entry.action === 'dispatch' ? entry.data.unit_name : null;
+        const result = entry.data.result;
         return (
           <li key={entry.seq}>
             <i className={`who who-${entry.actor_kind}`} aria-hidden>

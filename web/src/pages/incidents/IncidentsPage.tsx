@@ -47,8 +47,8 @@ export default function IncidentsPage() {
   const items = answer.data?.items ?? [];
   const [cursor, setCursor] = useState(-1);
   const current = items[cursor];
-  const columns = useIncidentColumns(filter.sort);
-  const phone = !Grid.useBreakpoint().md;
+  const phone = Grid.useBreakpoint().md === false;
+  const columns = useIncidentColumns(filter.sort, phone);
   const change = (patch: Record<string, string | boolean | undefined>) => view.set({ ...patch, page: null });
 
   useEffect(() => setCursor(-1), [page, filter.q, filter.state]);
@@ -134,6 +134,7 @@ export default function IncidentsPage() {
         <Table<IncidentFlat>
           rowKey="id"
           size="middle"
+          showHeader={!phone}
           columns={columns}
           dataSource={items}
           loading={answer.isPending || answer.isPlaceholderData}

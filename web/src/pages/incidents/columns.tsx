@@ -8,11 +8,30 @@ import { Due } from '../../ui/due';
 import { LevelMark } from '../../ui/level';
 import { useCategoryName } from '../../ui/selects';
 
-export function useIncidentColumns(sort: string): TableColumnsType<IncidentFlat> {
+export function useIncidentColumns(sort: string, phone: boolean): TableColumnsType<IncidentFlat> {
   const { t, word } = useTexts();
   const categoryName = useCategoryName();
   const order = (field: string) => (sort === field ? 'ascend' : sort === `-${field}` ? 'descend' : null);
   const live = (incident: IncidentFlat) => incident.state !== 'closed' && incident.state !== 'dismissed';
+  if (phone) {
+    return [
+      {
+        key: 'incident',
+        render: (_, incident) => (
+          <div className="cell-two">
+            <div className="cell-phone-top">
+              <LevelMark level={incident.grade} of="incident" />
+              {live(incident) && <Due at={incident.due_at} overdue={incident.overdue} />}
+            </div>
+            <Link to={`/incidents/${incident.id}`}>{incident.title}</Link>
+            <small>
+              <span className={`state state-${incident.state}`}>{word('state', incident.state, incident.state_name)}</span> {incident.division_name} · {showTime(incident.opened_at)}
+            </small>
+          </div>
+        ),
+      },
+    ];
+  }
   return [
     { title: t('field.grade'), key: 'grade', dataIndex: 'grade', width: 76, sorter: true, sortOrder: order('grade'), render: (_, { grade }) => <LevelMark level={grade} of="incident" /> },
     {
@@ -25,20 +44,18 @@ export function useIncidentColumns(sort: string): TableColumnsType<IncidentFlat>
             {incident.title}
           </Link>
           <small>
-            <span className={`state state-${incident.state} phone-only`}>{word('state', incident.state, incident.state_name)}</span>
             <span className="num">{incident.number}</span> · {word('source', incident.source)}
             {!drawable(incident.lon, incident.lat) && <span className="bad-place"> · {t('place.bad')}</span>}
           </small>
         </div>
       ),
     },
-    { title: t('field.state'), key: 'state', responsive: ['md'], width: 104, render: (_, { state, state_name: name }) => <span className={`state state-${state}`}>{word('state', state, name)}</span> },
-    { title: t('field.category'), key: 'category', responsive: ['md'], width: 128, ellipsis: true, render: (_, { category, category_name: name }) => categoryName(category, name) },
-    { title: t('field.division'), key: 'division', responsive: ['md'], width: 150, ellipsis: true, render: (_, { division_name: name }) => name },
+    { title: t('field.state'), key: 'state', width: 104, render: (_, { state, state_name: name }) => <span className={`state state-${state}`}>{word('state', state, name)}</span> },
+    { title: t('field.category'), key: 'category', width: 128, ellipsis: true, render: (_, { category, category_name: name }) => categoryName(category, name) },
+    { title: t('field.division'), key: 'division', width: 150, ellipsis: true, render: (_, { division_name: name }) => name },
     {
       title: t('field.unit'),
       key: 'unit',
-      responsive: ['md'],
       width: 180,
       ellipsis: true,
       render: (_, { unit_name: unit, assignee_name: person }) => (
@@ -48,7 +65,7 @@ export function useIncidentColumns(sort: string): TableColumnsType<IncidentFlat>
         </div>
       ),
     },
-    { title: t('field.opened'), key: 'opened_at', responsive: ['md'], width: 112, sorter: true, sortOrder: order('opened_at'), render: (_, { opened_at: at }) => <span className="num">{showTime(at)}</span> },
+    { title: t('field.opened'), key: 'opened_at', width: 112, sorter: true, sortOrder: order('opened_at'), render: (_, { opened_at: at }) => <span className="num">{showTime(at)}</span> },
     {
       title: t('field.due'),
       key: 'due_at',
