@@ -59,12 +59,15 @@ class DeviceRepository(Repository):
 
     async def put(self, devices: Sequence[Device]) -> None:
         """Add the devices, or bring those with the same id to the new state; standing faults are left alone."""
-        for start in range(0, len(devices), 1000):
-            statement = insert(DeviceRow).values([_values(device) for device in devices[start : start + 1000]])
-            fresh = {name: statement.excluded[name] for name in _values(devices[0]) if name not in {"id", "faults"}} | {
-                "updated_at": func.clock_timestamp()
-            }
-            await self.session.execute(statement.on_conflict_do_update(index_elements=["id"], set_=fresh))
+        rows = [_values(device) for device in devices]
+        if not rows:
+            return
+        statement = insert(DeviceRow)
+        fresh = {name: statement.excluded[name] for name in rows[0] if name not in {"id", "faults"}}
+        await self.session.execute(
+            statement.on_conflict_do_update(index_elements=["id"], set_=fresh | {"updated_at": func.clock_timestamp()}),
+            rows,
+        )
 
     async def change(self, device_id: str, values: Mapping[str, Any]) -> None:
         await self.session.execute(update(DeviceRow).where(DeviceRow.id == device_id).values(**values))
@@ -102,15 +105,29 @@ class DeviceRepository(Repository):
         horizon = await self.session.scalar(
             text(
                 "SELECT least(min(xact_start), clock_timestamp()) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
             )
         )
         assert isinstance(horizon, datetime)
-        query = select(DeviceRow)
-        if since is not None:
-            query = query.where(DeviceRow.updated_at > since)
-        rows = await self.session.scalars(query)
-        return [_device(row) for row in rows], horizon - timedelta(seconds=1)
+        query = select(*DeviceRow.__table__.c)
+        if since is None:
+            devices = await self._all(query)
+        else:
+            changed = await self.session.execute(query.where(DeviceRow.updated_at > since))
+            devices = [_device(row) for row in changed]
+        return devices, horizon - timedelta(seconds=1)
+
+    async def _all(self, query: Select[Any]) -> list[Device]:
+        """In parts: a hundred thousand rows at once would hold up everything else in the process."""
+        devices: list[Device] = []
+        while True:
+            part = query.order_by(DeviceRow.id).limit(5_000)
+            if devices:
+                part = part.where(DeviceRow.id > devices[-1].id)
+            rows = (await self.session.execute(part)).all()
+            devices += [_device(row) for row in rows]
+            if len(rows) < 5_000:
+                return devices
 
     async def count_in(self, scope: Scope, box: tuple[float, float, float, float]) -> int:
         query = select(func.count()).select_from(DeviceRow).where(scope.where(DeviceRow), _inside(box))
@@ -191,7 +208,7 @@ def fault_values(faults: Sequence[Fault]) -> list[dict[str, Any]]:
     return [{"metric": fault.metric, "kind": fault.kind, "since": fault.since.isoformat()} for fault in faults]
 
 
-def _device(row: DeviceRow) -> Device:
+def _device(row: Any) -> Device:
     return Device(
         id=row.id,
         name=row.name,
