@@ -8,7 +8,7 @@ import { LiveProvider } from './app/live';
 import { SessionGate } from './app/session';
 import { ThemeProvider } from './app/theme';
 import { TextsProvider } from './i18n';
-import './styles.css';
+import './styles/index.css';
 
 const client = new QueryClient({
   defaultOptions: {

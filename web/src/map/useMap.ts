@@ -156,7 +156,7 @@ export function useMap({ center, zoom, plain = false }: Options = {}): {
         sources: {},
         layers: [{ id: 'ground', type: 'background', paint: { 'background-color': palettes[started].ground } }],
       },
-      ...(at ? { center: at, zoom: depth ?? 11 } : { bounds: cityBounds, fitBoundsOptions: { padding: bare ? 16 : roomy } }),
+      ...(at ? { center: at, zoom: depth ?? 11 } : { bounds: cityBounds, fitBoundsOptions: { padding: bare || container.current.clientWidth < 600 ? 16 : roomy } }),
       minZoom: 5,
       maxZoom: 17,
       attributionControl: false,

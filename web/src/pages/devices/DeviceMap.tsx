@@ -6,23 +6,22 @@ import { drawable } from '../../lib/place';
 import { fonts, maplibregl } from '../../map/setup';
 import { useMap } from '../../map/useMap';
 
-const statusColour: Record<string, string> = { online: '#2bb3ab', offline: '#8a94a3', faulty: '#f0821e' };
-const colourOf = (status: string) => statusColour[status] ?? '#2bb3ab';
+/** Worse states outweigh better ones where several devices share a circle. */
+const severity: Record<string, number> = { online: 0, offline: 1, faulty: 2 };
+const colours = { online: '#2bb3ab', offline: '#8a94a3', faulty: '#f0821e' } as const;
 
 function features(data: Shown): GeoJSON.FeatureCollection {
-  const clusters = data.clusters.flatMap(({ lon, lat, count, worst }) =>
-    drawable(lon, lat) ? [{ lon, lat, properties: { count, id: '', name: '', colour: colourOf(worst) } }] : [],
-  );
-  const devices = data.devices.flatMap(({ id, name, lon, lat, status }) =>
-    drawable(lon, lat) && lat !== null ? [{ lon, lat, properties: { count: 1, id, name, colour: colourOf(status) } }] : [],
-  );
+  const clusters = data.clusters.map(({ lon, lat, count, worst }) => ({ lon, lat, properties: { count, id: '', severity: severity[worst] ?? 0 } }));
+  const devices = data.devices.map(({ id, lon, lat, status }) => ({ lon, lat, properties: { count: 1, id, severity: severity[status] ?? 0 } }));
   return {
     type: 'FeatureCollection',
-    features: [...clusters, ...devices].map(({ lon, lat, properties }) => ({
-      type: 'Feature',
-      geometry: { type: 'Point', coordinates: [lon, lat] },
-      properties,
-    })),
+    features: [...clusters, ...devices]
+      .filter(({ lon, lat }) => drawable(lon, lat))
+      .map(({ lon, lat, properties }) => ({
+        type: 'Feature',
+        geometry: { type: 'Point', coordinates: [lon, lat] },
+        properties,
+      })),
   };
 }
 
@@ -37,14 +36,21 @@ export default function DeviceMap({ onSelect }: { onSelect: (id: string) => void
 
   useEffect(() => {
     if (!map) return;
-    map.addSource('devices', { type: 'geojson', data: { type: 'FeatureCollection', features: [] } });
+    map.addSource('devices', {
+      type: 'geojson',
+      data: { type: 'FeatureCollection', features: [] },
+      cluster: true,
+      clusterRadius: 26,
+      clusterMaxZoom: 14,
+      clusterProperties: { count: ['+', ['get', 'count']], severity: ['max', ['get', 'severity']] },
+    });
     map.addLayer({
       id: 'devices',
       type: 'circle',
       source: 'devices',
       paint: {
         'circle-radius': ['interpolate', ['linear'], ['get', 'count'], 1, 6, 2, 11, 100, 20, 2000, 30],
-        'circle-color': ['get', 'colour'],
+        'circle-color': ['match', ['get', 'severity'], 2, colours.faulty, 1, colours.offline, colours.online],
         'circle-opacity': 0.85,
         'circle-stroke-color': 'rgba(255,255,255,0.75)',
         'circle-stroke-width': 1.2,
@@ -68,7 +74,7 @@ export default function DeviceMap({ onSelect }: { onSelect: (id: string) => void
     map.on('click', 'devices', (event) => {
       const hit = event.features?.[0];
       if (!hit) return;
-      const { id } = hit.properties as { id: string };
+      const { id } = hit.properties as { id?: string };
       if (id) select.current(id);
       else map.easeTo({ center: (hit.geometry as GeoJSON.Point).coordinates as [number, number], zoom: map.getZoom() + 2 });
     });
@@ -87,7 +93,7 @@ export default function DeviceMap({ onSelect }: { onSelect: (id: string) => void
         {(['online', 'faulty', 'offline'] as const).map((status) => (
           <li key={status}>
             <span>
-              <i className="dot" style={{ background: statusColour[status] }} /> {t(`status.${status}`)}
+              <i className="dot" style={{ background: colours[status] }} /> {t(`status.${status}`)}
             </span>
           </li>
         ))}

@@ -31,7 +31,7 @@ export function EvaluationTable({ data, by }: { data: Evaluation; by: 'unit' | '
       </span>
     </Tooltip>
   );
-  const count = (key: CountKey, filter: Query, width = 84): TableColumnsType<EvaluationRow>[number] => ({
+  const count = (key: CountKey, filter: Query, width = 100): TableColumnsType<EvaluationRow>[number] => ({
     title: title(key),
     dataIndex: key,
     width,
@@ -75,7 +75,7 @@ export function EvaluationTable({ data, by }: { data: Evaluation; by: 'unit' | '
     count('returned', {}),
     rate('return_rate', true),
     count('reworked', {}),
-    count('overdue_open', { state: 'open', overdue: true }, 96),
+    count('overdue_open', { state: 'open', overdue: true }, 124),
   ];
   return (
     <Table<EvaluationRow>
@@ -84,7 +84,7 @@ export function EvaluationTable({ data, by }: { data: Evaluation; by: 'unit' | '
       columns={columns}
       dataSource={data.rows}
       pagination={data.rows.length > 15 ? { pageSize: 15, showSizeChanger: false, size: 'small' } : false}
-      scroll={{ x: 1180 }}
+      scroll={{ x: 1270 }}
       locale={{ emptyText: <Nothing text={t('evaluation.none')} /> }}
     />
   );

@@ -1,5 +1,5 @@
 import { LeftOutlined } from '@ant-design/icons';
-import { Button, Image, Skeleton } from 'antd';
+import { Image, Select, Skeleton } from 'antd';
 import { lazy, Suspense, useMemo, useState } from 'react';
 import { Link, useParams } from 'react-router';
 import { useGet } from '../../api/hooks';
@@ -150,13 +150,20 @@ function WarningPanel({ warnings }: { warnings: Warning[] }) {
       }
     >
       {warnings.length > 1 && (
-        <div className="warning-tabs">
-          {warnings.map((each, index) => (
-            <Button key={each.id} size="small" type={each === warning ? 'primary' : 'default'} ghost={each === warning} onClick={() => setChosen(index)}>
-              <LevelMark level={each.level} /> {each.device_name}
-            </Button>
-          ))}
-        </div>
+        <Select
+          className="warning-choice"
+          value={chosen}
+          onChange={setChosen}
+          aria-label={t('incident.warnings', { count: warnings.length })}
+          options={warnings.map((each, index) => ({
+            value: index,
+            label: (
+              <span className="warning-option">
+                <LevelMark level={each.level} /> {each.device_name} <span className="muted">{word('warning.state', each.state)}</span>
+              </span>
+            ),
+          }))}
+        />
       )}
       <div className="warning-line">
         <LevelMark level={warning.peak_level} long />

@@ -57,7 +57,7 @@ function Since({ at }: { at: string }) {
 }
 
 export function WarningsPanel({ answer, selection, onSelect }: ListProps<Warning>) {
-  const { t, word } = useTexts();
+  const { t } = useTexts();
   const metricName = useMetricName();
   return (
     <aside className="side side-warnings" aria-label={t('situation.warnings')}>
@@ -77,7 +77,7 @@ export function WarningsPanel({ answer, selection, onSelect }: ListProps<Warning
                   <span>{warning.division_name ?? '—'}</span>
                   {warning.value !== null && (
                     <span className="num">
-                      {metricName(warning.metric)} <b>{figure(warning.value)}</b> {warning.unit} {t('warning.than', { direction: word('direction', warning.direction), value: figure(warning.threshold) })}
+                      {metricName(warning.metric)} <b>{figure(warning.value)}</b> {warning.unit} {t(`warning.${warning.direction}`, { value: figure(warning.threshold) })}
                     </span>
                   )}
                   {!drawable(warning.lon, warning.lat) && <BadPlace />}
