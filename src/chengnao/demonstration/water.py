@@ -186,12 +186,13 @@ def _open_leak(wntr: Any, network: Any, burst: Burst, start_of_day: datetime) ->
     return leak
 
 
-def stations_beyond(day: Day, now: datetime) -> dict[str, int]:
-    """The gravest level each pressure station reaches between `now` and two hours later, within the day."""
-    first = int((now - midnight(day.date)).total_seconds() / STEP_SECONDS) + 2
+def stations_beyond(day: Day, now: datetime, hours: float = 2.0) -> dict[str, int]:
+    """The gravest level each pressure station reaches between `now` and so many hours later, within the day."""
+    first = max(0, int((now - midnight(day.date)).total_seconds() / STEP_SECONDS) + 2)
+    last = int((now - midnight(day.date)).total_seconds() / STEP_SECONDS + hours * 3600 / STEP_SECONDS)
     found: dict[str, int] = {}
     for gauge in load_layout().pressures:
-        window = day.pressure[gauge.element][first : first + 24]
+        window = day.pressure[gauge.element][first : max(first, last)]
         beyond = [level for level, value in gauge.levels.items() if len(window) and window.min() <= value]
         if beyond:
             found[gauge.device] = min(beyond)
@@ -242,9 +243,9 @@ class Waterworks:
         self._solve()
 
     def plan_burst(self, burst_id: str, now: datetime, rng: random.Random) -> Burst | None:
-        """A burst at a random site that few stations will see: one to three at yellow or worse, at most six in all.
+        """A burst at a random site that one to three stations will soon see at yellow or worse, and few others ever.
 
-        None where no site does so at this hour. The solver decides; nothing is changed yet.
+        None where no site is like that at this hour. The solver decides; nothing is changed yet.
         """
         layout = load_layout()
         busy = {burst.node for burst in self.leaking()}
@@ -252,12 +253,22 @@ class Waterworks:
             if site.node in busy:
                 continue
             burst = Burst(burst_id, site.node, site.coefficient, now)
-            seen = stations_beyond(solve_day(self.day.date, self.day.tanks, [*self.bursts, burst]), now)
-            before = stations_beyond(self.day, now)
-            fresh = {device: level for device, level in seen.items() if device not in before}
-            if 1 <= sum(level <= Level.YELLOW for level in fresh.values()) <= 3 and len(fresh) <= 6:
-                return replace(burst, seen_by=tuple(fresh))
+            soon, at_last = self._reach(burst, now)
+            if 1 <= sum(level <= Level.YELLOW for level in soon.values()) <= 3 and len(at_last) <= 6:
+                return replace(burst, seen_by=tuple(soon))
         return None
+
+    def _reach(self, burst: Burst, now: datetime) -> tuple[dict[str, int], dict[str, int]]:
+        """The stations that the burst brings beyond a level: within two hours, and if nobody mends it for eight."""
+        bursts = [*self.bursts, burst]
+        day = solve_day(self.day.date, self.day.tanks, bursts)
+        before = stations_beyond(self.day, now)
+        soon = {device: level for device, level in stations_beyond(day, now).items() if device not in before}
+        at_last = stations_beyond(day, now, hours=8)
+        if now + timedelta(hours=8) > midnight(day.date) + timedelta(days=1):
+            tomorrow = solve_day(day.date + timedelta(days=1), day.end_tanks, bursts)
+            at_last |= stations_beyond(tomorrow, now, hours=8)
+        return soon, {device: level for device, level in at_last.items() if device not in before}
 
     def leaking(self) -> list[Burst]:
         return [burst for burst in self.bursts if burst.ends_at is None]
