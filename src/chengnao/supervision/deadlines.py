@@ -11,7 +11,10 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 from dbos import DBOS, DBOSConfig, SetWorkflowID
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import SQLAlchemyError
 
 from chengnao.incident.repository import IncidentRepository
@@ -35,10 +38,11 @@ class Deadlines:
     def __init__(self, database: Database, clock: Clock, *, executor: str = "worker") -> None:
         self._database = database
         self._clock = clock
+        self._engine = _patient_engine(database.engine.url)
         config: DBOSConfig = {
             "name": "chengnao",
-            "system_database_url": database.engine.url.render_as_string(hide_password=False),
-            "sys_db_pool_size": 5,
+            "system_database_url": self._engine.url.render_as_string(hide_password=False),
+            "system_database_engine": self._engine,
             "application_version": VERSION,
             "executor_id": executor,
             "log_level": "WARNING",
@@ -108,3 +112,21 @@ class Deadlines:
     async def close(self) -> None:
         """Stop; what has not ended goes on at the next launch."""
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+        self._engine.dispose()
+
+
+def _patient_engine(url: URL) -> Engine:
+    """The engine of the workflows' own tables.
+
+    DBOS tries again, without end, after an error that it takes for a lost connection, and lets a workflow fall asleep
+    until the next launch after any other. Some of psycopg's words for a server that is just being restarted are not
+    among those it knows, so every failure to connect is marked as a lost connection here.
+    """
+    engine = create_engine(url, pool_size=5, max_overflow=5, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+
+    @event.listens_for(engine, "handle_error")
+    def mark(context: ExceptionContext) -> None:
+        if context.connection is None and isinstance(context.original_exception, psycopg.OperationalError):
+            context.is_disconnect = True
+
+    return engine

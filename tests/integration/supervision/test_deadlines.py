@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from chengnao.app.engines.postgres import STOP_SIGNAL, Postgres
+from chengnao.app.spec import Spec
 from chengnao.incident import service
 from chengnao.incident.model import Action, Incident, Source
 from chengnao.incident.repository import IncidentRepository
@@ -19,9 +21,11 @@ from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.clock import SystemClock
 from chengnao.kernel.database import Database
+from chengnao.kernel.settings import Settings
 from chengnao.supervision.deadlines import Deadlines
 from chengnao.supervision.escalation import escalate
 from tests.support.loop import DISPATCHER, WORKER, YUZHONG, make_city
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.engines
 
@@ -148,6 +152,23 @@ async def test_what_nobody_watches_is_found_at_the_start(city: Database, deadlin
     incident = await late_at(city, 0.5)
     assert await deadlines.watch_all() == 1
     await reached(city, incident, 1)
+
+
+async def test_deadlines_outlast_a_database_that_is_away(
+    city: Database, deadlines: Deadlines, stack: Stack, settings: Settings
+) -> None:
+    incidents = [await late_at(city, 3.0, limit=3.0) for _ in range(10)]
+    for incident in incidents:
+        await deadlines.watch(incident.id, incident.entry)
+    server = Postgres(settings.home)
+    await asyncio.to_thread(stack.stop, "postgres")
+    await asyncio.sleep(5)
+    spec = Spec("postgres", server.prepare, server.check, stop_signal=STOP_SIGNAL)
+    await asyncio.to_thread(stack.start, spec)
+    for incident in incidents:
+        await reached(city, incident, 2, seconds=60)
+    for incident in incidents:
+        assert await urges(city, incident) == BOTH
 
 
 async def test_a_killed_executor_takes_its_deadlines_up_again(city: Database, database_url: str) -> None:
