@@ -1,158 +1,45 @@
 """The registry of devices over HTTP."""
 
-from collections.abc import Mapping
-from datetime import datetime
 from math import isfinite
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import BaseModel, Field
 
 from chengnao.kernel.access.model import Principal
-from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import Invalid
 from chengnao.kernel.ids import new_id
-from chengnao.kernel.organisation.repository import OrganisationRepository
 from chengnao.kernel.places import Bd09Place, Gcj02Place
 from chengnao.kernel.web import ContextDep, PageDep, PageOf, ScopeDep, UowDep, check, require
 from chengnao.sensing.devices import service
 from chengnao.sensing.devices.model import (
     Device,
-    DeviceClass,
-    Protocol,
     Status,
     device_class,
     device_classes,
     place_of,
 )
 from chengnao.sensing.devices.repository import DeviceFilter, DeviceRepository
+from chengnao.sensing.devices.views import (
+    ClusterOut,
+    DeviceChange,
+    DeviceClassOut,
+    DeviceIn,
+    DeviceMap,
+    DeviceOut,
+    MapDevice,
+    System,
+    shown,
+)
 from chengnao.sensing.readings.seen import LastSeenDep
 
 router = APIRouter(tags=["devices"])
 
-Text = Annotated[str, Field(min_length=1, max_length=200)]
-Code = Annotated[str, Field(pattern=r"^(\d{6}|\d{9})$")]
-Coordinate = Annotated[float | Annotated[str, Field(max_length=40)] | None, Field(union_mode="left_to_right")]
 DeviceId = Annotated[str, Path(min_length=1, max_length=64)]
 Reader = Annotated[Principal, Depends(require("device.read"))]
 Writer = Annotated[Principal, Depends(require("device.write"))]
-System = Literal["wgs84", "gcj02", "bd09"]
 
 DRAWN_ONE_BY_ONE = 500
 """Up to this many devices in view are given one by one; more are given as clusters."""
-
-
-class FaultOut(BaseModel):
-    metric: str
-    kind: str
-    since: datetime
-
-
-class DeviceOut(BaseModel):
-    """`place_ok` false: the coordinate is kept as it was given, and is not drawn."""
-
-    id: str
-    name: str
-    class_code: str
-    class_name: str
-    division_code: str
-    division_name: str
-    unit_id: str | None
-    unit_name: str | None
-    lon: float | None
-    lat: float | None
-    place_ok: bool
-    protocol: Protocol
-    address: str | None
-    interval_seconds: int
-    status: Status
-    last_seen: datetime | None
-    faults: list[FaultOut]
-
-
-class DeviceIn(BaseModel):
-    """`crs` says what `lon` and `lat` are in; `address` is the name in the protocol (HJ 212: MN)."""
-
-    id: Text | None = None
-    name: Text
-    class_code: Text
-    division_code: Code
-    unit_id: Text | None = None
-    protocol: Protocol = Protocol.HTTP
-    address: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    lon: Coordinate = None
-    lat: Coordinate = None
-    crs: System = "wgs84"
-    interval_seconds: Annotated[int, Field(ge=1, le=31 * 86_400)] | None = None
-
-
-class DeviceChange(BaseModel):
-    """What is left out stays as it is."""
-
-    name: Text | None = None
-    class_code: Text | None = None
-    division_code: Code | None = None
-    unit_id: Text | None = None
-    protocol: Protocol | None = None
-    address: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    lon: Coordinate = None
-    lat: Coordinate = None
-    crs: System = "wgs84"
-    interval_seconds: Annotated[int, Field(ge=1, le=31 * 86_400)] | None = None
-
-
-class MetricOut(BaseModel):
-    code: str
-    name: str
-    name_en: str
-    unit: str
-    low: float
-    high: float
-
-
-class DeviceClassOut(BaseModel):
-    code: str
-    name: str
-    name_en: str
-    interval_seconds: int
-    metrics: list[MetricOut]
-
-    @classmethod
-    def of(cls, kind: DeviceClass) -> "DeviceClassOut":
-        metrics = [
-            MetricOut(code=m.code, name=m.name_zh, name_en=m.name_en, unit=m.unit, low=m.low, high=m.high)
-            for m in kind.metrics.values()
-        ]
-        return cls(
-            code=kind.code,
-            name=kind.name_zh,
-            name_en=kind.name_en,
-            interval_seconds=kind.interval_seconds,
-            metrics=metrics,
-        )
-
-
-class ClusterOut(BaseModel):
-    lon: float
-    lat: float
-    count: int
-    worst: Status
-
-
-class MapDevice(BaseModel):
-    id: str
-    name: str
-    class_code: str
-    lon: float
-    lat: float
-    status: Status
-
-
-class DeviceMap(BaseModel):
-    """Either clusters or single devices, by how many are in view."""
-
-    clusters: list[ClusterOut]
-    devices: list[MapDevice]
 
 
 @router.get("/device-classes")
@@ -178,7 +65,7 @@ async def list_devices(
     all_seen = await seen.all() if status in {Status.ONLINE, Status.OFFLINE} else {}
     found = await DeviceRepository(uow.session).devices(scope, wanted, page, all_seen, now)
     last = await seen.of([device.id for device in found.items])
-    return PageOf(items=await _shown(uow, found.items, last, now), total=found.total, page=found.page, size=found.size)
+    return PageOf(items=await shown(uow, found.items, last, now), total=found.total, page=found.page, size=found.size)
 
 
 @router.get("/devices/map")
@@ -236,7 +123,7 @@ async def register_device(body: DeviceIn, request: Request, principal: Writer, u
     )
     await service.register(uow, device)
     await uow.commit()
-    return (await _shown(uow, [device], {}, uow.clock.now()))[0]
+    return (await shown(uow, [device], {}, uow.clock.now()))[0]
 
 
 @router.get("/devices/{device_id}")
@@ -244,7 +131,7 @@ async def get_device(
     device_id: DeviceId, principal: Reader, scope: ScopeDep, uow: UowDep, seen: LastSeenDep
 ) -> DeviceOut:
     device = await service.require_device(uow, scope, device_id)
-    return (await _shown(uow, [device], await seen.of([device.id]), uow.clock.now()))[0]
+    return (await shown(uow, [device], await seen.of([device.id]), uow.clock.now()))[0]
 
 
 @router.patch("/devices/{device_id}")
@@ -273,7 +160,7 @@ async def change_device(
         await check(request, principal, "device.write", division, unit)
     after = await service.change(uow, scope, device_id, changes)
     await uow.commit()
-    return (await _shown(uow, [after], await seen.of([after.id]), uow.clock.now()))[0]
+    return (await shown(uow, [after], await seen.of([after.id]), uow.clock.now()))[0]
 
 
 def _place(lon: object, lat: object, system: System) -> tuple[float | None, float | None, bool]:
@@ -297,32 +184,4 @@ def _box(text: str) -> tuple[float, float, float, float]:
         value=text,
         reason_zh="应为“西,南,东,北”四个以逗号分隔的度数",
         reason_en="it must be four numbers, west,south,east,north",
-    )
-
-
-async def _shown(
-    uow: UnitOfWork, devices: list[Device], seen: Mapping[str, datetime], now: datetime
-) -> list[DeviceOut]:
-    organisation = OrganisationRepository(uow.session)
-    divisions, units = await organisation.division_names(), await organisation.unit_names()
-    return [_out(device, seen.get(device.id), now, divisions, units) for device in devices]
-
-
-def _out(
-    device: Device, seen: datetime | None, now: datetime, divisions: Mapping[str, str], units: Mapping[str, str]
-) -> DeviceOut:
-    kind = device_classes().get(device.class_code)
-    values: dict[str, Any] = {
-        name: getattr(device, name) for name in DeviceOut.model_fields if hasattr(device, name) and name != "status"
-    }
-    return DeviceOut(
-        **values
-        | {
-            "class_name": kind.name_zh if kind else device.class_code,
-            "division_name": divisions.get(device.division_code, device.division_code),
-            "unit_name": units.get(device.unit_id) if device.unit_id else None,
-            "status": device.status(seen, now),
-            "last_seen": seen,
-            "faults": [FaultOut(metric=f.metric, kind=f.kind, since=f.since) for f in device.faults],
-        }
     )
