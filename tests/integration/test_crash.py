@@ -40,7 +40,7 @@ def database_of(platform: Platform) -> Database:
 
 def test_no_kill_loses_or_doubles_anything(platform: Platform) -> None:
     settings = platform.settings
-    founded = asyncio.run(_found(platform))
+    founded = town.found_in(settings)
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=50)
     long_ago = start - timedelta(days=20)
     gateway = f"http://127.0.0.1:{settings.port('gateway')}/readings"
@@ -82,14 +82,6 @@ def test_no_kill_loses_or_doubles_anything(platform: Platform) -> None:
     assert len(set(acknowledged)) == len(acknowledged)
     asyncio.run(_check_readings(platform, acknowledged))
     asyncio.run(_check_incidents(platform, reports.acknowledged, loud))
-
-
-async def _found(platform: Platform) -> town.Town:
-    database = database_of(platform)
-    try:
-        return await town.found(database)
-    finally:
-        await database.close()
 
 
 async def _check_readings(platform: Platform, acknowledged: list[tuple[str, str, datetime]]) -> None:

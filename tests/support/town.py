@@ -1,14 +1,19 @@
 """A small town for tests and benchmarks: units, people, devices, a threshold and who answers for what."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from chengnao.incident import intake
 from chengnao.incident.model import Responsibility
 from chengnao.kernel.access import service as access
 from chengnao.kernel.access.model import Role
+from chengnao.kernel.clock import SystemClock
 from chengnao.kernel.database import Database
+from chengnao.kernel.engines import database_url
 from chengnao.kernel.organisation.model import Unit
 from chengnao.kernel.organisation.service import put_unit
+from chengnao.kernel.settings import Settings
 from chengnao.kernel.vocabulary import Level
 from chengnao.sensing.devices.model import Device, Protocol
 from chengnao.sensing.devices.service import put_all
@@ -91,6 +96,20 @@ async def found(database: Database, *, http_devices: int = 50, hj212_devices: in
         )
         await uow.commit()
     return Town(gateway_token, reporter_token, by_http, by_hj212)
+
+
+def found_in(settings: Settings) -> Town:
+    """Fill a running platform's database; for callers without an event loop of their own."""
+
+    async def fill() -> Town:
+        database = Database.connect(database_url(settings), SystemClock())
+        try:
+            return await found(database)
+        finally:
+            await database.close()
+
+    with ThreadPoolExecutor(1) as thread:  # a browser that runs in this thread already has a loop here
+        return thread.submit(asyncio.run, fill()).result()
 
 
 def _device(device_id: str, class_code: str, protocol: Protocol, address: str | None) -> Device:

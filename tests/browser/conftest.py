@@ -1,0 +1,73 @@
+"""A real Chromium against the running platform; nothing may be asked of any other host."""
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, sync_playwright
+
+from tests.support.platform import PASSWORD, Platform
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DESKTOP = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Ends with its module: while it runs, it keeps an event loop running in this thread."""
+    if CHROMIUM is None:
+        pytest.skip("not run: no Chromium")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--enable-unsafe-swiftshader", "--disable-background-networking", "--no-first-run"],
+        )
+        yield launched
+        launched.close()
+
+
+class Desk:
+    """One person at one screen."""
+
+    def __init__(self, browser: Browser, platform: Platform, username: str, *, phone: bool = False) -> None:
+        options: dict[str, Any] = {"viewport": PHONE if phone else DESKTOP, "locale": "zh-CN"}
+        if phone:
+            options |= {"is_mobile": True, "has_touch": True}
+        self.context = browser.new_context(**options)
+        self.address = platform.address
+        self.strangers: list[str] = []
+        self.errors: list[str] = []
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(20_000)
+        self.page.on("request", self._watch)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.goto(platform.address)
+        self.test_id("username").fill(username)
+        self.test_id("password").fill(PASSWORD)
+        self.test_id("signin").click()
+        self.test_id("signin").wait_for(state="detached")
+
+    def _watch(self, request: Request) -> None:
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.strangers.append(request.url)
+
+    def test_id(self, name: str) -> Any:
+        return self.page.get_by_test_id(name).first
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.address + path)
+
+    def until_drawn(self) -> None:
+        """Return once the map has come to rest."""
+        for _ in range(200):
+            if self.page.evaluate("window.__mapIdle === true"):
+                return
+            self.page.wait_for_timeout(100)
+        raise AssertionError("the map was never drawn")
+
+    def close(self) -> None:
+        self.context.close()
+        assert self.strangers == []
+        assert self.errors == []
