@@ -63,7 +63,7 @@ export function Shell({ children }: { children: ReactNode }) {
   const { t, lang, setLang } = useTexts();
   const { me, has, signOut } = useSession();
   const { shade, setShade } = useShade();
-  const links = has('operator', 'auditor', 'steward')
+  const links = has('operator', 'auditor', 'steward', 'dispatcher')
     ? [...pages, { path: '/admin', key: 'nav.admin' as const, icon: <SettingOutlined />, testId: 'nav-admin' }]
     : pages;
   const otherShade = shade === 'dark' ? 'light' : 'dark';

@@ -9,7 +9,7 @@ import { Failed, Nothing } from './states';
 interface Props<T> {
   path: string;
   query?: Query;
-  rowKey: keyof T & string;
+  rowKey: (keyof T & string) | ((row: T) => string);
   columns: TableColumnsType<T>;
 }
 

@@ -4,6 +4,7 @@ import { useTexts } from '../../i18n';
 import { useView } from '../../lib/view';
 import { Page } from '../../ui/Page';
 import { AuditTab } from './AuditTab';
+import { ResponsibilitiesTab } from './ResponsibilitiesTab';
 import { SystemTab } from './SystemTab';
 import { ThresholdsTab } from './ThresholdsTab';
 import { TokensTab } from './TokensTab';
@@ -15,6 +16,7 @@ export default function AdminPage() {
   const view = useView();
   const tabs = [
     { key: 'thresholds', shown: true, body: <ThresholdsTab /> },
+    { key: 'responsibilities', shown: true, body: <ResponsibilitiesTab /> },
     { key: 'users', shown: has('operator', 'auditor'), body: <UsersTab /> },
     { key: 'tokens', shown: has('operator', 'auditor'), body: <TokensTab /> },
     { key: 'system', shown: has('operator', 'auditor'), body: <SystemTab /> },
@@ -24,7 +26,7 @@ export default function AdminPage() {
   const current = shown.find(({ key }) => key === view.get('tab')) ?? shown[0];
   return (
     <Page title={t('nav.admin')} className="page-table">
-      <Tabs activeKey={current?.key ?? ''} onChange={(key) => view.set({ tab: key, page: null, q: null })} items={shown.map(({ key }) => ({ key, label: t(`admin.${key}`) }))} />
+      <Tabs activeKey={current?.key ?? ''} onChange={(key) => view.set({ tab: key, page: null, category: null })} items={shown.map(({ key }) => ({ key, label: t(`admin.${key}`) }))} />
       {current?.body}
     </Page>
   );

@@ -20,18 +20,21 @@ interface Props {
 
 const noPoints: GeoJSON.FeatureCollection = { type: 'FeatureCollection', features: [] };
 
+/** What arrives as a point may still have no place. */
+type Loose = Omit<MapFeature, 'geometry'> & { geometry: MapFeature['geometry'] | null };
+
 /** Keeps what can be drawn; the lists show the rest. */
-function tidy(features: MapFeature[]): GeoJSON.FeatureCollection {
+function tidy(features: Loose[]): GeoJSON.FeatureCollection {
   return {
     type: 'FeatureCollection',
     features: features.flatMap(({ geometry, properties }) => {
-      const [lon, lat] = geometry.coordinates;
+      const [lon, lat] = geometry?.coordinates ?? [];
       if (!drawable(lon, lat)) return [];
       const { id, kind, level } = properties;
       return [
         {
           type: 'Feature' as const,
-          geometry: { type: 'Point' as const, coordinates: [lon, lat] },
+          geometry: { type: 'Point' as const, coordinates: [lon, lat as number] },
           properties: { id, kind, level: asLevel(level) },
         },
       ];
