@@ -71,7 +71,6 @@ class Bus:
                 ping_interval=5,
                 max_outstanding_pings=2,
                 pending_size=64 * 2**20,
-                drain_timeout=5,
                 error_cb=_log_error,
                 **options,
             )
@@ -190,8 +189,11 @@ class Bus:
         await self.client.subscribe("events.>", cb=receive)
 
     async def close(self) -> None:
+        """Send what waits and end the connection. (Draining would wait for pulls that nobody answers any more.)"""
         with suppress(NatsError, OSError, TimeoutError):
-            await self.client.drain()
+            await self.client.flush(2)
+        with suppress(NatsError, OSError):
+            await self.client.close()
 
 
 async def _fetch(subscription: JetStreamContext.PullSubscription, batch: int, timeout: float) -> list[Msg]:
