@@ -49,7 +49,7 @@ export function ReadingsChart({ device, metric, from, to, mark, height = 240, li
     const withLabels = [...lines]
       .sort((a, b) => a.level - b.level)
       .map((line) => {
-        const clear = labelled.every((other) => Math.abs(other - line.value) > (range * 16) / height);
+        const clear = labelled.every((other) => Math.abs(other - line.value) > (range * 1.16 * 15) / (height - 56));
         if (clear) labelled.push(line.value);
         return { ...line, clear };
       });
