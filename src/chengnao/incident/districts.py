@@ -13,7 +13,8 @@ Ring = list[tuple[float, float]]
 def district_at(place: Place) -> str | None:
     """The code of the present district around the place; None outside the city.
 
-    Near a border it may be the neighbour's.
+    Near a border it may be the neighbour's. There is no outline of 两江新区: a place in either of the districts that it
+    replaced counts as lying in it, also in the five towns of 渝北 that went to 北碚.
     """
     for code, (west, south, east, north), polygons in _outlines():
         inside = west <= place.lon <= east and south <= place.lat <= north
@@ -38,10 +39,11 @@ def _outlines() -> list[tuple[str, tuple[float, float, float, float], list[list[
     found = []
     for feature in json.loads(source.read_text("utf-8"))["features"]:
         properties, geometry = feature["properties"], feature["geometry"]
-        if properties["kind"] != "district" or properties["valid_to"] is not None:
+        if properties["kind"] != "district":
             continue
         polygons = geometry["coordinates"]
         lons = [point[0] for polygon in polygons for ring in polygon for point in ring]
         lats = [point[1] for polygon in polygons for ring in polygon for point in ring]
-        found.append((properties["code"], (min(lons), min(lats), max(lons), max(lats)), polygons))
+        code = properties.get("successor_code") or properties["code"]
+        found.append((code, (min(lons), min(lats), max(lons), max(lats)), polygons))
     return found

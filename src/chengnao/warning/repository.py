@@ -202,7 +202,9 @@ class WarningRepository(Repository):
             query = query.where(Scope(division).division_condition(WarningRow.division_code))
         if words:
             query = query.where(or_(contains(WarningRow.title, words), contains(WarningRow.device_id, words)))
-        page = await self.page(query.order_by(WarningRow.opened_at.desc(), WarningRow.id.desc()), request)
+        gravest_first = [WarningRow.level] if state == "open" else []
+        query = query.order_by(*gravest_first, WarningRow.opened_at.desc(), WarningRow.id.desc())
+        page = await self.page(query, request)
         return Page([_warning(row) for row in page.items], page.total, page.page, page.size)
 
     async def warning(self, scope: Scope, warning_id: str) -> DeviceWarning | None:

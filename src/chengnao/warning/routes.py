@@ -115,7 +115,7 @@ async def list_warnings(
     division: Annotated[str | None, Query(pattern=r"^(\d{6}|\d{9})$")] = None,
     q: Words = "",
 ) -> PageOf[WarningOut]:
-    """Warnings, the newest first."""
+    """Warnings, the newest first; among open ones the gravest come before."""
     found = await WarningRepository(uow.session).warnings(
         scope, page, state=state, level=level, division=division, words=q
     )
