@@ -11,7 +11,7 @@ from chengnao.kernel.database import Database
 from chengnao.kernel.engines import database_url
 from chengnao.kernel.errors import Unavailable
 from chengnao.kernel.health import Heartbeat
-from chengnao.kernel.outbox import Relay
+from chengnao.kernel.outbox import Relay, forget
 from chengnao.kernel.settings import Settings, load_secrets
 from chengnao.sensing.readings.store import ReadingsStore
 from chengnao.supervision.deadlines import Deadlines
@@ -40,7 +40,7 @@ async def run(settings: Settings) -> None:
                 group.create_task(Relay(database, bus).run())
                 group.create_task(watch.run())
                 group.create_task(bus.consume_events(CONSUMER, Handlers(database, deadlines).handle))
-                group.create_task(_forget_deadlines(deadlines))
+                group.create_task(_forget(database, deadlines))
                 group.create_task(_tell_lag(heartbeat, watch, bus))
         finally:
             await deadlines.close()
@@ -57,12 +57,13 @@ async def _last_seen(settings: Settings) -> pa.Table | None:
         return None
 
 
-async def _forget_deadlines(deadlines: Deadlines) -> None:
+async def _forget(database: Database, deadlines: Deadlines) -> None:
     while True:
         try:
             await deadlines.forget(KEEP_DEADLINES_DAYS)
+            await forget(database)
         except Exception as error:
-            log.warning("ended deadlines are kept for now: %s", error)
+            log.warning("what has ended is kept for now: %s", error)
         await asyncio.sleep(3600)
 
 

@@ -38,7 +38,8 @@ EVENTS = "EVENTS"
 READING_CONSUMERS = ("writer", "warning")
 """Who must have dealt with a batch of readings before the log may forget it."""
 
-_DAY = 86_400.0
+EVENT_DAYS = 30
+"""How long the bus can bring an event again, in real days."""
 _BATCH_SUBJECT = "readings.batch"
 
 
@@ -98,7 +99,7 @@ class Bus:
                 retention=RetentionPolicy.LIMITS,
                 storage=StorageType.FILE,
                 discard=DiscardPolicy.OLD,
-                max_age=30 * _DAY,
+                max_age=EVENT_DAYS * 86_400,
                 duplicate_window=600,
                 num_replicas=self._replicas,
             )

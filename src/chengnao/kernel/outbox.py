@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 
 import psycopg
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from chengnao.kernel.bus import Bus
+from chengnao.kernel.bus import EVENT_DAYS, Bus
 from chengnao.kernel.database import Database, InboxRow, OutboxRow, UnitOfWork, plain_url
 from chengnao.kernel.errors import Unavailable
 
@@ -61,3 +62,11 @@ async def once(uow: UnitOfWork, consumer: str, event_id: str) -> bool:
         .returning(InboxRow.event_id)
     )
     return (await uow.session.scalar(statement)) is not None
+
+
+async def forget(database: Database) -> None:
+    """Drop what the inbox knows of events that the bus has forgotten too, and can bring no more."""
+    kept = (EVENT_DAYS + 1) * timedelta(days=1) * database.clock.speed
+    async with database.unit_of_work() as uow:
+        await uow.session.execute(delete(InboxRow).where(InboxRow.at < database.clock.now() - kept))
+        await uow.commit()

@@ -1,15 +1,16 @@
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
-from chengnao.kernel.bus import READINGS, Bus
-from chengnao.kernel.database import Database, OutboxRow
+from chengnao.kernel.bus import EVENT_DAYS, READINGS, Bus
+from chengnao.kernel.database import Database, InboxRow, OutboxRow
 from chengnao.kernel.errors import Unavailable
 from chengnao.kernel.events import DomainEvent, domain_event
-from chengnao.kernel.outbox import Relay, once
+from chengnao.kernel.outbox import Relay, forget, once
 
 pytestmark = pytest.mark.engines
 
@@ -111,6 +112,17 @@ async def test_the_inbox_knows_what_was_dealt_with_only_when_that_was_committed(
                 await uow.commit()
     async with database.unit_of_work() as uow:
         assert await once(uow, "another", "event-1")
+
+
+async def test_the_inbox_forgets_what_the_bus_can_bring_no_more(database: Database) -> None:
+    async with database.unit_of_work() as uow:
+        await once(uow, "consumer", "recent")
+        old = InboxRow(consumer="consumer", event_id="old", at=uow.clock.now() - timedelta(days=EVENT_DAYS + 2))
+        uow.session.add(old)
+        await uow.commit()
+    await forget(database)
+    async with database.unit_of_work() as uow:
+        assert (await uow.session.scalars(select(InboxRow.event_id))).all() == ["recent"]
 
 
 async def test_readings_stay_until_every_consumer_has_dealt_with_them(bus: Bus) -> None:
