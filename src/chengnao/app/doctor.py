@@ -147,8 +147,10 @@ def _instance(settings: Settings) -> Iterator[Finding]:
     if status is None or status.pid != pid or not status.fresh():
         yield Finding("instance", "error", "supervisor_silent", params)
     with suppress(psutil.Error):
-        program = Path(psutil.Process(pid).cmdline()[0])
-        if program != Path(sys.executable):
+        supervisor = psutil.Process(pid)
+        program = Path(supervisor.cwd(), supervisor.cmdline()[0])
+        # Two environments may share one interpreter, and one environment names it twice: their folders tell them apart.
+        if program.parent != Path(sys.executable).parent:
             yield Finding("instance", "error", "second_instance", params | {"program": program, "own": sys.executable})
 
 
