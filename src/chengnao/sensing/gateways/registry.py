@@ -94,12 +94,14 @@ class RegistryFeed:
         self._lock = asyncio.Lock()
 
     async def refresh(self) -> None:
-        """Take in what has changed; several callers share one query, and there are 4 a second at most.
+        """Take in what had changed when this was called; callers share queries, and there are 4 a second at most.
 
         Raises Unavailable where the database is away: then a device that is not known here may well be registered.
         """
+        called = time.monotonic()
         async with self._lock:
-            if time.monotonic() - self._asked >= 0.25:
+            if self._asked < called:
+                await asyncio.sleep(self._asked + 0.25 - time.monotonic())
                 self._asked = time.monotonic()
                 self._error = await self._try()
             if self._error is not None:
