@@ -24,7 +24,7 @@ class IntakeRepository(Repository):
             columns = (ReportRow.content, ReportRow.tracking_number, ReportRow.address)
             query = query.where(or_(*(contains(column, words) for column in columns)))
         page = await self.page(query.order_by(ReportRow.received_at.desc(), ReportRow.id.desc()), request)
-        return Page([_report(row) for row in page.items], page.total, page.page, page.size)
+        return page.map(_report)
 
     async def reports_of(self, incident_id: str) -> list[Report]:
         query = select(ReportRow).where(ReportRow.incident_id == incident_id).order_by(ReportRow.received_at)

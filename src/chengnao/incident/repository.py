@@ -96,7 +96,7 @@ class IncidentRepository(Repository):
             columns = (row.title, row.number, row.address, row.description)
             query = query.where(or_(*(contains(column, wanted.words) for column in columns)))
         page = await self.page(query.order_by(*SORTS[wanted.sort], row.id.desc()), request)
-        return Page([incident_of(each) for each in page.items], page.total, page.page, page.size)
+        return page.map(incident_of)
 
     async def to_attach_to(self, category: str, division_code: str, since: datetime) -> Incident | None:
         """The newest incident in work that warnings opened for this category in this division, locked.

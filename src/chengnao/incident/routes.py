@@ -67,7 +67,7 @@ async def list_incidents(
     names = await Names.load(uow)
     found = await IncidentRepository(uow.session).incidents(scope, wanted, names.now, page)
     items = [IncidentOut.of(incident, names) for incident in found.items]
-    return PageOf(items=items, total=found.total, page=found.page, size=found.size)
+    return PageOf.of(found, items)
 
 
 def _states(text: str) -> list[str]:
@@ -262,7 +262,7 @@ async def my_tasks(
         current = task.state is incident.state and task.unit_id == incident.unit_id
         rows = service.possible(context.authority, principal, incident) if current else []
         items.append(TaskOut.of(task, incident, names, rows))
-    return PageOf(items=items, total=found.total, page=found.page, size=found.size)
+    return PageOf.of(found, items)
 
 
 class ReportIn(BaseModel):
@@ -311,7 +311,7 @@ async def list_reports(
     found = await IntakeRepository(uow.session).reports(scope, page, q)
     names = await Names.load(uow)
     items = [ReportOut.of(report, names) for report in found.items]
-    return PageOf(items=items, total=found.total, page=found.page, size=found.size)
+    return PageOf.of(found, items)
 
 
 class CategoryOut(BaseModel):
@@ -361,7 +361,7 @@ async def list_responsibilities(
     found = await IntakeRepository(uow.session).responsibilities(scope, page, category)
     names = await Names.load(uow)
     items = [ResponsibilityOut.of(each, names) for each in found.items]
-    return PageOf(items=items, total=found.total, page=found.page, size=found.size)
+    return PageOf.of(found, items)
 
 
 @router.put("/responsibilities")

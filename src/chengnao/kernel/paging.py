@@ -1,5 +1,6 @@
 """Pages of long lists: every list is paged and searched on the server."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -27,3 +28,7 @@ class Page(Generic[T]):
     total: int
     page: int
     size: int
+
+    def map(self, convert: Callable[[T], U]) -> "Page[U]":
+        """The same part with each item converted."""
+        return Page([convert(item) for item in self.items], self.total, self.page, self.size)

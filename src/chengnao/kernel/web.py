@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -21,7 +21,7 @@ from chengnao.kernel.clock import Clock
 from chengnao.kernel.database import Database, UnitOfWork
 from chengnao.kernel.errors import ChengnaoError, Forbidden, Invalid, Unauthenticated, Unavailable
 from chengnao.kernel.ids import new_id
-from chengnao.kernel.paging import PageRequest
+from chengnao.kernel.paging import Page, PageRequest
 from chengnao.kernel.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -125,6 +125,11 @@ class PageOf(BaseModel, Generic[T]):
     total: int
     page: int
     size: int
+
+    @classmethod
+    def of(cls, found: Page[Any], items: list[T]) -> Self:
+        """The page that was found, with its items as the API shows them."""
+        return cls(items=items, total=found.total, page=found.page, size=found.size)
 
 
 class ErrorBody(BaseModel):

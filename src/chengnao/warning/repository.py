@@ -50,7 +50,7 @@ class WarningRepository(Repository):
             )
         query = query.order_by(ThresholdRuleRow.device_class, ThresholdRuleRow.device_id, ThresholdRuleRow.id)
         page = await self.page(query, request)
-        return Page([_rule(row) for row in page.items], page.total, page.page, page.size)
+        return page.map(_rule)
 
     async def rule(self, scope: Scope, rule_id: str) -> ThresholdRule | None:
         query = select(ThresholdRuleRow).where(ThresholdRuleRow.id == rule_id, _readable(scope))
@@ -205,7 +205,7 @@ class WarningRepository(Repository):
         gravest_first = [WarningRow.level] if state == "open" else []
         query = query.order_by(*gravest_first, WarningRow.opened_at.desc(), WarningRow.id.desc())
         page = await self.page(query, request)
-        return Page([_warning(row) for row in page.items], page.total, page.page, page.size)
+        return page.map(_warning)
 
     async def warning(self, scope: Scope, warning_id: str) -> DeviceWarning | None:
         query = select(WarningRow).where(WarningRow.id == warning_id, scope.where(WarningRow))

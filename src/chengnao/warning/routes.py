@@ -121,7 +121,7 @@ async def list_warnings(
     )
     names = await OrganisationRepository(uow.session).division_names()
     items = [WarningOut.of(warning, names.get(warning.division_code, "")) for warning in found.items]
-    return PageOf(items=items, total=found.total, page=found.page, size=found.size)
+    return PageOf.of(found, items)
 
 
 @router.get("/warnings/{warning_id}")
@@ -148,7 +148,7 @@ async def list_thresholds(
     """Rules of the own devices, and those of classes, which hold for the whole city."""
     found = await WarningRepository(uow.session).rules(scope, page, words=q)
     items = [ThresholdOut.of(rule) for rule in found.items]
-    return PageOf(items=items, total=found.total, page=found.page, size=found.size)
+    return PageOf.of(found, items)
 
 
 Writer = Annotated[Principal, Depends(require("threshold.write"))]

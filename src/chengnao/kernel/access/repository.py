@@ -42,7 +42,7 @@ class AccessRepository(Repository):
         if words:
             query = query.where(or_(contains(UserRow.username, words), contains(UserRow.display_name, words)))
         page = await self.page(query, request)
-        return Page([user_of(row) for row in page.items], page.total, page.page, page.size)
+        return page.map(user_of)
 
     async def user_names(self) -> dict[str, str]:
         return {
@@ -86,7 +86,7 @@ class AccessRepository(Repository):
     async def tokens(self, scope: Scope, request: PageRequest) -> Page[Token]:
         query = select(TokenRow).where(scope.where(TokenRow)).order_by(TokenRow.created_at.desc(), TokenRow.id)
         page = await self.page(query, request)
-        return Page([_token(row) for row in page.items], page.total, page.page, page.size)
+        return page.map(_token)
 
     async def token(self, scope: Scope, token_id: str) -> Token | None:
         row = await self.session.scalar(select(TokenRow).where(TokenRow.id == token_id, scope.where(TokenRow)))

@@ -149,7 +149,7 @@ async def list_users(
     q: Annotated[str, Field(max_length=100)] = "",
 ) -> PageOf[UserOut]:
     found = await AccessRepository(uow.session).users(scope, page, q)
-    return PageOf(items=[UserOut.of(user) for user in found.items], total=found.total, page=found.page, size=found.size)
+    return PageOf.of(found, [UserOut.of(user) for user in found.items])
 
 
 @router.post("/users", status_code=201)
@@ -199,9 +199,7 @@ async def list_tokens(
     principal: Annotated[Principal, Depends(require("token.read"))], scope: ScopeDep, uow: UowDep, page: PageDep
 ) -> PageOf[TokenOut]:
     found = await AccessRepository(uow.session).tokens(scope, page)
-    return PageOf(
-        items=[TokenOut.of(token) for token in found.items], total=found.total, page=found.page, size=found.size
-    )
+    return PageOf.of(found, [TokenOut.of(token) for token in found.items])
 
 
 @router.post("/tokens", status_code=201)
@@ -246,7 +244,7 @@ async def list_audit(
 ) -> PageOf[AuditOut]:
     found = await AccessRepository(uow.session).audit(scope, page, q)
     items = [AuditOut(**{name: getattr(entry, name) for name in AuditOut.model_fields}) for entry in found.items]
-    return PageOf(items=items, total=found.total, page=found.page, size=found.size)
+    return PageOf.of(found, items)
 
 
 def _only(roles: list[Role], known: frozenset[Role]) -> None:

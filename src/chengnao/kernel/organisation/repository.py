@@ -38,7 +38,7 @@ class OrganisationRepository(Repository):
         if words:
             query = query.where(contains(DivisionRow.name, words))
         page = await self.page(query, request)
-        return Page([_division(row) for row in page.items], page.total, page.page, page.size)
+        return page.map(_division)
 
     async def division(self, code: str, day: date) -> Division | None:
         row = await self.session.scalar(select(DivisionRow).where(DivisionRow.code == code, *_valid_on(day)))
@@ -66,7 +66,7 @@ class OrganisationRepository(Repository):
         if words:
             query = query.where(contains(UnitRow.name, words))
         page = await self.page(query, request)
-        return Page([_unit(row) for row in page.items], page.total, page.page, page.size)
+        return page.map(_unit)
 
     async def unit_names(self) -> dict[str, str]:
         return {row.id: row.name for row in (await self.session.execute(select(UnitRow.id, UnitRow.name))).all()}

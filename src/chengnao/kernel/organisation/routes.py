@@ -68,7 +68,7 @@ async def list_divisions(
         on or service.today(uow), page, parent=parent, tier=tier, words=q
     )
     items = [DivisionOut(**{name: getattr(each, name) for name in DivisionOut.model_fields}) for each in found.items]
-    return PageOf(items=items, total=found.total, page=found.page, size=found.size)
+    return PageOf.of(found, items)
 
 
 @router.get("/divisions/outline")
@@ -90,7 +90,7 @@ async def list_units(
     items = [
         UnitBody.model_construct(**{name: getattr(u, name) for name in UnitBody.model_fields}) for u in found.items
     ]
-    return PageOf(items=items, total=found.total, page=found.page, size=found.size)
+    return PageOf.of(found, items)
 
 
 @router.put("/units/{unit_id}")
@@ -135,7 +135,7 @@ async def list_duties(
         )
         for each in found.items
     ]
-    return PageOf(items=items, total=found.total, page=found.page, size=found.size)
+    return PageOf.of(found, items)
 
 
 @router.post("/rosters", status_code=201)

@@ -94,7 +94,7 @@ class DeviceRepository(Repository):
         if wanted.status is not None:
             query = query.where(_status_condition(wanted.status, seen, now))
         page = await self.page(query, request)
-        return Page([_device(row) for row in page.items], page.total, page.page, page.size)
+        return page.map(_device)
 
     async def changed_since(self, since: datetime | None) -> tuple[list[Device], datetime]:
         """Devices written after `since` (all for None), and the `since` to ask with next time.

@@ -65,7 +65,7 @@ async def list_devices(
     all_seen = await seen.all() if status in {Status.ONLINE, Status.OFFLINE} else {}
     found = await DeviceRepository(uow.session).devices(scope, wanted, page, all_seen, now)
     last = await seen.of([device.id for device in found.items])
-    return PageOf(items=await shown(uow, found.items, last, now), total=found.total, page=found.page, size=found.size)
+    return PageOf.of(found, await shown(uow, found.items, last, now))
 
 
 @router.get("/devices/map")

@@ -49,7 +49,7 @@ class QuarantineRepository(Repository):
         if wanted.words:
             query = query.where(contains(HeldRow.device_hint, wanted.words))
         page = await self.page(query, request)
-        return Page([_held(row) for row in page.items], page.total, page.page, page.size)
+        return page.map(_held)
 
     async def piece(self, scope: Scope, held_id: str, *, lock: bool = False) -> Held | None:
         query = select(HeldRow).where(HeldRow.id == held_id, scope.where(HeldRow))

@@ -72,9 +72,7 @@ async def list_held(
     """What was refused, the newest first."""
     wanted = HeldFilter(source or "", reason, state or "", q)
     found = await QuarantineRepository(uow.session).pieces(scope, wanted, page)
-    return PageOf(
-        items=[HeldOut.of(piece) for piece in found.items], total=found.total, page=found.page, size=found.size
-    )
+    return PageOf.of(found, [HeldOut.of(piece) for piece in found.items])
 
 
 @router.get("/quarantine/{held_id}")
