@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -75,8 +76,8 @@ async def test_names_with_quotes_are_values_and_nothing_else(readings: ReadingsS
     assert (await readings.latest([odd])).column("value").to_pylist() == [5.0]
 
 
-async def test_a_store_that_is_down_is_unavailable_and_says_when_to_try_again() -> None:
-    settings = load_settings(base_port=1_900)
+async def test_a_store_that_is_down_is_unavailable_and_says_when_to_try_again(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path, base_port=1_900)
     store = ReadingsStore.create(settings, load_secrets(settings.home))
     with pytest.raises(Unavailable) as refused:
         await store.count()
