@@ -55,10 +55,16 @@ def _results(decoder: Callable[[bytes], dict[str, Any]], file: str) -> Iterator[
     for number, line in enumerate(_lines(file), start=1):
         if not line.strip():
             continue
+        identity = None
         try:
-            identity, candidates = _input_bytes(line)
+            record = orjson.loads(line)
+            if not isinstance(record, dict):
+                raise ValueError(f"a JSON {type(record).__name__}, not an object")
+            identity = record.get("id")
+            candidates = _input_bytes(record)
         except ValueError as error:
-            yield {"id": None, "line": number} | _refused("input_line_invalid", {"line": number, "reason": str(error)})
+            refused = _refused("input_line_invalid", {"line": number, "reason": str(error)})
+            yield {"id": identity, "line": number} | refused
             continue
         results = [decoder(raw) for raw in candidates]
         best = next((result for result in results if result["ok"]), results[0])
@@ -88,15 +94,12 @@ def _with_progress(source: BinaryIO, size: int) -> Iterator[bytes]:
             progress.advance(task, len(line))
 
 
-def _input_bytes(line: bytes) -> tuple[Any, list[bytes]]:
-    """The record's id and the bytes it may stand for; more than one where its text is not ASCII."""
-    record = orjson.loads(line)
-    if not isinstance(record, dict):
-        raise ValueError(f"a JSON {type(record).__name__}, not an object")
+def _input_bytes(record: dict[str, Any]) -> list[bytes]:
+    """The bytes that the record may stand for; more than one where its text is not ASCII."""
     coded, text = record.get("hex"), record.get("text")
     if isinstance(coded, str):
         try:
-            return record.get("id"), [bytes.fromhex(coded)]
+            return [bytes.fromhex(coded)]
         except ValueError:
             raise ValueError("hex holds something else than pairs of hexadecimal digits") from None
     if not isinstance(text, str):
@@ -107,7 +110,7 @@ def _input_bytes(line: bytes) -> tuple[Any, list[bytes]]:
             raws.append(text.encode(encoding))
         except UnicodeEncodeError:
             continue
-    return record.get("id"), list(dict.fromkeys(raws))
+    return list(dict.fromkeys(raws))
 
 
 def _refused(code: str, params: dict[str, Any]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def test_hex_text_and_broken_lines_each_get_their_own_answer() -> None:
     code, answers, _ = run("hj212", "-", "--json", stdin="\n".join(lines))
     assert code == 0
     assert [(answer["id"], answer["ok"]) for answer in answers] == [
-        ("a", True), ("b", True), (None, False), (None, False), (None, False), (None, False), ("e", False), (9, True)
+        ("a", True), ("b", True), (None, False), (None, False), ("c", False), ("d", False), ("e", False), (9, True)
     ]  # fmt: skip
     assert [answer["error"]["code"] for answer in answers if not answer["ok"]] == ["input_line_invalid"] * 4 + [
         "truncated"

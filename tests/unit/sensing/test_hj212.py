@@ -89,6 +89,12 @@ def test_stale_crc_names_both() -> None:
     assert refusal.params["crc_computed"] != "1C80"
 
 
+def test_a_crc_that_is_no_number_is_a_bad_crc_not_a_bad_length() -> None:
+    refusal = bad(ANNEX.replace(b"1C80", b"ZZZZ"))
+    assert refusal.code == "bad_crc"
+    assert refusal.params == {"crc_in_frame": "ZZZZ", "crc_computed": "1C80"}
+
+
 @pytest.mark.parametrize("declared", [b"0102", b"0100", b"0099", b"0103", b"0097", b"0000", b"0050"])
 def test_wrong_length_is_told_with_the_length_that_fits(declared: bytes) -> None:
     refusal = bad(b"##" + declared + ANNEX[6:])

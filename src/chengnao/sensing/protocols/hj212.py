@@ -123,9 +123,15 @@ def decode(raw: bytes) -> Frame | Refusal:
         if "length_found" in refusal.params:
             return Refusal(refusal.code, raw, refusal.params | need)
         return Refusal("truncated", raw, need)
-    if length == 0 or not _HEX.issuperset(crc_text):
-        return _wrong_length(raw, length)
     computed = crc16(segment)
+    if length == 0 or not _HEX.issuperset(crc_text):
+        refusal = _wrong_length(raw, length)
+        # The length is right where it ends at the closing mark and no other frame begins before the next bytes.
+        whole = segment.endswith(b"&&") and b"##" not in segment and crc_text.isalnum()
+        if whole and "length_found" not in refusal.params:
+            found = crc_text.decode("latin-1")
+            return Refusal("bad_crc", raw, {"crc_in_frame": found, "crc_computed": f"{computed:04X}"})
+        return refusal
     if int(crc_text, 16) != computed:
         tail = raw[end + CRC_BYTES : end + CRC_BYTES + 2]
         if not segment.endswith(b"&&") and tail not in {b"", b"\r\n", b"##"}:
