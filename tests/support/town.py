@@ -86,7 +86,6 @@ async def found(database: Database, *, http_devices: int = 50, hj212_devices: in
                 roles=frozenset({role}),
                 division_code=DISTRICT,
                 unit_id=UNIT if role is Role.HANDLER else None,
-                demonstration=True,
             )
         _, gateway_token = await access.create_token(
             uow, name="gateway", role=Role.GATEWAY, division_code=DISTRICT, unit_id=None

@@ -19,4 +19,4 @@ def set_values(home: Path, values: dict[str, bool | float]) -> None:
             lines.insert(end, text)
         else:
             lines[found] = text
-    write_atomically(path, ("\n".join(lines) + "\n").encode(), mode=0o644)
+    write_atomically(path, ("\n".join(lines) + "\n").encode(), mode=0o600)

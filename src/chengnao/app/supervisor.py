@@ -202,7 +202,8 @@ def raise_file_limit() -> None:
 
 def prepare_home(home: Path) -> None:
     """Make the data folder: others may pass through it (PostgreSQL's own account must) but not look around."""
-    home.mkdir(parents=True, exist_ok=True)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, exist_ok=True)
     if os.geteuid() == 0 and home.stat().st_uid == 0:
         home.chmod(home.stat().st_mode | 0o111)
     for name in ("run", "logs"):

@@ -15,6 +15,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -98,6 +99,17 @@ def load_settings(home: Path | None = None, **overrides: object) -> Settings:
             value=first["input"],
             reason=first["msg"],
             env=f"CHENGNAO_{field.upper()}",
+            file=str(file),
+        ) from error
+    except SettingsError as error:  # a variable that should hold JSON, such as a list, and does not
+        field = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), "")
+        variable = f"CHENGNAO_{field.upper()}"
+        raise SettingsInvalid(
+            "settings_invalid",
+            field=field,
+            value=os.environ.get(variable, ""),
+            reason='a list is written as JSON: ["nats://a:4222", "nats://b:4222"]',
+            env=variable,
             file=str(file),
         ) from error
     except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:

@@ -65,7 +65,9 @@ async def _principal(request: Request, uow: UowDep) -> Principal:
         if token is None:
             raise Unauthenticated("unauthenticated")
         return token.principal
-    session = await access.find_session(uow, request.cookies.get(SESSION_COOKIE, ""))
+    secret = request.cookies.get(SESSION_COOKIE, "")
+    demonstration = context_of(request).settings.demonstration
+    session = await access.find_session(uow, secret, demonstration=demonstration)
     if session is None:
         raise Unauthenticated("unauthenticated")
     if request.method not in _SAFE_METHODS and request.headers.get("x-csrf-token") != session.csrf_token:

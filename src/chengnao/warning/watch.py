@@ -118,6 +118,8 @@ class ThresholdWatch:
             assert self._evaluator is not None
             assert self._faults is not None
             rows = self._evaluator.index.read(table)
+            if rows.unknown_devices and await self._take_up_devices():
+                rows = self._evaluator.index.read(table)
             steps = self._evaluator.evaluate(rows)
             if steps:
                 try:
@@ -130,6 +132,15 @@ class ThresholdWatch:
                     raise
             self._faults.observe(rows)
             return steps
+
+    async def _take_up_devices(self) -> bool:
+        """The gateways take in readings of a device as soon as it is registered, so this must not lag behind them."""
+        async with self._database.unit_of_work() as uow:
+            if not await self._read_devices(uow):
+                return False
+            await self._rebuild(uow, await WarningRepository(uow.session).all_rules(), keep=True)
+            await uow.commit()
+            return True
 
     async def _reload(self) -> None:
         async with self._database.unit_of_work() as uow:

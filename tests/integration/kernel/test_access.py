@@ -131,6 +131,61 @@ async def test_accounts_need_a_good_password_a_free_name_and_a_real_division(dat
             await create("li", PASSWORD, "500105")
         with pytest.raises(NotFound, check=lambda error: error.code == "unit_unknown"):
             await create("li", PASSWORD, "500103", "no-such-unit")
+        with pytest.raises(Invalid, check=lambda error: error.params["field"] == "username"):
+            await create("a b/c", PASSWORD, "500103")
+
+
+async def test_a_new_password_unlocks_and_ends_sessions(database: Database) -> None:
+    await add_user(database)
+    signed_in = await try_sign_in(database, PASSWORD)
+    async with database.unit_of_work() as uow:
+        await uow.session.execute(text("UPDATE users SET locked_until = now() + interval '1 hour'"))
+        with pytest.raises(Invalid, check=lambda error: error.code == "weak_password"):
+            await service.set_password(uow, "zhang", "short")
+        await service.set_password(uow, "zhang", "another long password")
+        await uow.commit()
+    async with database.unit_of_work() as uow:
+        assert await service.find_session(uow, signed_in.secret) is None
+    await try_sign_in(database, "another long password")
+    with pytest.raises(Unauthenticated):
+        await try_sign_in(database, PASSWORD)
+
+
+async def test_a_closed_account_is_out_at_once_and_may_come_back(database: Database) -> None:
+    await add_user(database)
+    signed_in = await try_sign_in(database, PASSWORD)
+    async with database.unit_of_work() as uow:
+        await service.set_active(uow, "zhang", False)
+        await uow.commit()
+    async with database.unit_of_work() as uow:
+        assert await service.find_session(uow, signed_in.secret) is None
+    with pytest.raises(Unauthenticated):
+        await try_sign_in(database, PASSWORD)
+    async with database.unit_of_work() as uow:
+        await service.set_active(uow, "zhang", True)
+        await uow.commit()
+    await try_sign_in(database, PASSWORD)
+
+
+async def test_a_demonstration_account_is_let_in_only_while_the_demonstration_is_on(database: Database) -> None:
+    async with database.unit_of_work() as uow:
+        await service.create_user(
+            uow,
+            username="zhiban",
+            display_name="演示",
+            password=PASSWORD,
+            roles=frozenset({Role.OPERATOR}),
+            division_code="500103",
+            unit_id=None,
+            demonstration=True,
+        )
+        signed_in = await service.sign_in(uow, "zhiban", PASSWORD, 12, demonstration=True)
+        await uow.commit()
+    async with database.unit_of_work() as uow:
+        assert await service.find_session(uow, signed_in.secret, demonstration=True) is not None
+        assert await service.find_session(uow, signed_in.secret) is None
+    with pytest.raises(Unauthenticated):
+        await try_sign_in(database, PASSWORD, "zhiban")
 
 
 async def test_a_scope_shows_only_its_own_accounts(database: Database) -> None:

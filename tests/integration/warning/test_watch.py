@@ -17,12 +17,13 @@ from chengnao.kernel.errors import Conflict
 from chengnao.kernel.paging import PageRequest
 from chengnao.kernel.vocabulary import Level
 from chengnao.sensing.devices.repository import DeviceRepository
+from chengnao.sensing.devices.service import put_all
 from chengnao.sensing.readings.model import encode
 from chengnao.warning import service
 from chengnao.warning.model import DeviceWarning, ThresholdRule, WarningState
 from chengnao.warning.repository import WarningRepository
 from chengnao.warning.watch import ThresholdWatch
-from tests.support.loop import START, YUZHONG, low_pressure, make_city, pressures
+from tests.support.loop import START, YUZHONG, gauge, low_pressure, make_city, pressures
 
 pytestmark = pytest.mark.engines
 
@@ -88,6 +89,15 @@ async def test_a_warning_opens_changes_and_clears_once(city: Database, bus: Bus,
         ("warning.cleared", 4),
     ]
     assert "压力" in warning.title
+
+
+async def test_the_first_reading_of_a_new_device_counts(city: Database, bus: Bus, clock: FixedClock) -> None:
+    watch = await watching(city, bus, clock)
+    async with city.unit_of_work() as uow:
+        await put_all(uow, [gauge("g9", YUZHONG, 106.58)])
+        await uow.commit()
+    await watch.evaluate(pressures([("g9", 1, 4)]))
+    assert [(each.device_id, each.level) for each in await warnings(city)] == [("g9", Level.RED)]
 
 
 async def test_a_title_says_what_how_much_and_which_bound(city: Database, bus: Bus, clock: FixedClock) -> None:

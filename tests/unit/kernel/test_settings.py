@@ -35,6 +35,14 @@ def test_nonsense_is_named_with_its_value_and_place(tmp_path: Path, line: str, f
     assert f"CHENGNAO_{field.upper()}" in error.text("en")
 
 
+def test_a_list_that_is_no_json_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHENGNAO_NATS_URLS", "nats://a:4222")
+    with pytest.raises(SettingsInvalid) as refused:
+        load_settings(tmp_path)
+    assert (refused.value.params["field"], refused.value.params["value"]) == ("nats_urls", "nats://a:4222")
+    assert "CHENGNAO_NATS_URLS" in refused.value.text("zh")
+
+
 @pytest.mark.parametrize("content", [b"base_port = = 1", b"\xff\xfe\x00"])
 def test_an_unreadable_file_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "chengnao.toml").write_bytes(content)

@@ -57,6 +57,16 @@ def test_late_data_is_marked_late() -> None:
     assert set(rows(MINUTE, NOW + 2 * 3_600_000).quality) == {"late"}
 
 
+def test_a_mean_is_late_only_after_its_period_and_the_usual_hour() -> None:
+    hour = made("2061", a34004="Avg=5")
+    moment = rows(hour).time[0]
+    assert [rows(hour, moment + minutes * 60_000).quality for minutes in (61, 119, 121)] == [
+        ["good"],
+        ["good"],
+        ["late"],
+    ]
+
+
 @pytest.mark.parametrize("now", [NOW + 32 * 86_400_000, NOW - 2 * 86_400_000])
 def test_time_outside_the_window(now: int) -> None:
     refused = readings_of(frame(MINUTE), AIR, now)

@@ -70,6 +70,9 @@ class AccessRepository(Repository):
     async def drop_session(self, secret_hash: str) -> None:
         await self.session.execute(delete(SessionRow).where(SessionRow.secret_hash == secret_hash))
 
+    async def drop_sessions_of(self, user_id: str) -> None:
+        await self.session.execute(delete(SessionRow).where(SessionRow.user_id == user_id))
+
     async def add_token(self, token: Token, secret_hash: str) -> None:
         self.session.add(TokenRow(**asdict(token) | {"role": str(token.role)}, secret_hash=secret_hash))
 

@@ -64,7 +64,13 @@ class Me(BaseModel):
 async def sign_in(body: SignIn, response: Response, context: ContextDep, uow: UowDep) -> Me:
     """Open a session; the cookie is HttpOnly, the CSRF token goes into the header `X-CSRF-Token` of each change."""
     try:
-        signed_in = await service.sign_in(uow, body.username, body.password, context.settings.session_hours)
+        signed_in = await service.sign_in(
+            uow,
+            body.username,
+            body.password,
+            context.settings.session_hours,
+            demonstration=context.settings.demonstration,
+        )
     except (Unauthenticated, TooMany):
         await uow.commit()
         raise
@@ -83,7 +89,8 @@ async def sign_in(body: SignIn, response: Response, context: ContextDep, uow: Uo
 
 @router.get("/session")
 async def who_am_i(request: Request, context: ContextDep, uow: UowDep) -> Me:
-    session = await service.find_session(uow, request.cookies.get(SESSION_COOKIE, ""))
+    secret = request.cookies.get(SESSION_COOKIE, "")
+    session = await service.find_session(uow, secret, demonstration=context.settings.demonstration)
     if session is None:
         raise Unauthenticated("unauthenticated")
     return await _me(session, context, uow)
@@ -132,7 +139,7 @@ class UserOut(BaseModel):
 
 
 class UserIn(BaseModel):
-    username: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{2,64}$")]
+    username: Annotated[str, Field(pattern=f"^{service.USERNAME}$")]
     display_name: Text
     password: Annotated[str, Field(max_length=500)]
     roles: Annotated[list[Role], Field(min_length=1, max_length=10)]

@@ -3,6 +3,7 @@ the caller must commit also when `sign_in` raises."""
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from chengnao.kernel.ids import new_id, new_secret
 from chengnao.kernel.organisation.model import CITY
 from chengnao.kernel.organisation.service import require_division, require_unit
 
+USERNAME = r"[A-Za-z0-9_.-]{2,64}"
 FAILURES_BEFORE_LOCK = 5
 LOCK_FIRST = timedelta(seconds=60)
 LOCK_LONGEST = timedelta(hours=1)
@@ -42,9 +44,12 @@ async def hash_password(password: str) -> str:
         return await asyncio.to_thread(_hasher.hash, password)
 
 
-async def sign_in(uow: UnitOfWork, username: str, password: str, hours: float) -> SignedIn:
+async def sign_in(
+    uow: UnitOfWork, username: str, password: str, hours: float, *, demonstration: bool = False
+) -> SignedIn:
     """Open a session; raises Unauthenticated, or TooMany while the account is locked.
 
+    Accounts of the demonstration have a password that everybody knows: they are let in only where it is on.
     From the fifth failure on, each locks the account, the first for a minute, then twice as long, at most an hour.
     """
     repository = AccessRepository(uow.session)
@@ -54,7 +59,7 @@ async def sign_in(uow: UnitOfWork, username: str, password: str, hours: float) -
         await record(uow, username, username, "session.create", "refused", {"reason": "locked"})
         raise TooMany("sign_in_locked", retry_after=int((account.locked_until - now).total_seconds()) + 1)
     right = await _verify(account.password_hash if account else _NO_SUCH_USER, password)
-    if account is None or not right or not account.active:
+    if account is None or not right or not account.active or (account.demonstration and not demonstration):
         if account is not None:
             account.failures += 1
             if account.failures >= FAILURES_BEFORE_LOCK:
@@ -79,8 +84,12 @@ async def _verify(password_hash: str, password: str) -> bool:
             return False
 
 
-async def find_session(uow: UnitOfWork, secret: str) -> Session | None:
-    return await AccessRepository(uow.session).session_of(digest(secret), datetime.now(UTC))
+async def find_session(uow: UnitOfWork, secret: str, *, demonstration: bool = False) -> Session | None:
+    """The open session with the secret; one of a demonstration account only where the demonstration is on."""
+    session = await AccessRepository(uow.session).session_of(digest(secret), datetime.now(UTC))
+    if session is not None and session.user.demonstration and not demonstration:
+        return None
+    return session
 
 
 async def sign_out(uow: UnitOfWork, secret: str) -> None:
@@ -99,8 +108,16 @@ async def create_user(
     demonstration: bool = False,
 ) -> User:
     """Add an account; raises Invalid for a weak password, Conflict where the name is taken."""
-    if not demonstration and (len(password) < 12 or password == username):
-        raise Invalid("weak_password", field="password")
+    if not re.fullmatch(USERNAME, username):
+        raise Invalid(
+            "invalid_value",
+            field="username",
+            value=username,
+            reason_zh="应为 2 至 64 位字母、数字、_、. 或 -",
+            reason_en="it must be 2 to 64 letters, digits, _, . or -",
+        )
+    if not demonstration:
+        _check_password(username, password)
     await require_division(uow, division_code)
     if unit_id is not None:
         await require_unit(uow, unit_id)
@@ -110,6 +127,39 @@ async def create_user(
     user = User(new_id(), username, display_name, roles, division_code, unit_id, demonstration=demonstration)
     await repository.add_user(user, await hash_password(password))
     return user
+
+
+async def set_password(uow: UnitOfWork, username: str, password: str) -> User:
+    """Give the account a new password, unlock it and end its sessions; raises NotFound, Invalid."""
+    account = await AccessRepository(uow.session).account(username)
+    if account is None:
+        raise _no_account(username)
+    _check_password(username, password)
+    account.password_hash = await hash_password(password)
+    account.failures = 0
+    account.locked_until = None
+    await AccessRepository(uow.session).drop_sessions_of(account.id)
+    return user_of(account)
+
+
+async def set_active(uow: UnitOfWork, username: str, active: bool) -> User:
+    """Close the account and end its sessions, or open it again; raises NotFound."""
+    account = await AccessRepository(uow.session).account(username)
+    if account is None:
+        raise _no_account(username)
+    account.active = active
+    if not active:
+        await AccessRepository(uow.session).drop_sessions_of(account.id)
+    return user_of(account)
+
+
+def _no_account(username: str) -> NotFound:
+    return NotFound("not_found", kind="账号 account", id=username)
+
+
+def _check_password(username: str, password: str) -> None:
+    if len(password) < 12 or password == username:
+        raise Invalid("weak_password", field="password")
 
 
 async def create_token(

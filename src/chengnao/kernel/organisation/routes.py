@@ -146,5 +146,6 @@ async def add_duty(
     await check(request, principal, "roster.write", unit.division_code, unit.id)
     user = await access.require_user(uow, body.user_id)
     duty = await service.add_duty(uow, unit.id, user.id, body.starts_at, body.ends_at)
+    await access.record_act(uow, principal, "roster.write", duty=duty.id, user=user.id)
     await uow.commit()
     return DutyOut(id=duty.id, user_name=user.display_name, **body.model_dump())

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from chengnao.kernel.access.model import Principal
+from chengnao.kernel.access.service import record_act
 from chengnao.kernel.errors import Invalid
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.places import Bd09Place, Gcj02Place
@@ -122,6 +123,7 @@ async def register_device(body: DeviceIn, request: Request, principal: Writer, u
         interval_seconds=body.interval_seconds or kind.interval_seconds,
     )
     await service.register(uow, device)
+    await record_act(uow, principal, "device.write", device=device.id)
     await uow.commit()
     return (await shown(uow, [device], {}, uow.clock.now()))[0]
 
@@ -159,6 +161,7 @@ async def change_device(
     ):
         await check(request, principal, "device.write", division, unit)
     after = await service.change(uow, scope, device_id, changes)
+    await record_act(uow, principal, "device.write", device=device_id, fields=sorted(changes))
     await uow.commit()
     return (await shown(uow, [after], await seen.of([after.id]), uow.clock.now()))[0]
 

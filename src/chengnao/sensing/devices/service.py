@@ -18,7 +18,7 @@ async def register(uow: UnitOfWork, device: Device) -> Device:
     """Add a device; raises Invalid for a value that cannot be, Conflict where its id or address is taken."""
     await _check(uow, device)
     if not await DeviceRepository(uow.session).add(device):
-        raise Conflict("device_taken", field="id", id=device.id, address=device.address)
+        raise Conflict("device_taken", field="id", id=device.id, address=device.address or device.id)
     uow.publish(
         DeviceRegistered(
             subject=device.id,

@@ -16,13 +16,15 @@ class Statistic(NamedTuple):
 
     part: str
     suffix: str
+    period_ms: int = 0
+    """DataTime is when the period begins; it can be sent only after it has ended."""
 
 
 DATA_COMMANDS = {
     "2011": Statistic("Rtd", ""),
-    "2051": Statistic("Avg", "_minute"),
-    "2061": Statistic("Avg", "_hour"),
-    "2031": Statistic("Avg", "_day"),
+    "2051": Statistic("Avg", "_minute", 600_000),
+    "2061": Statistic("Avg", "_hour", 3_600_000),
+    "2031": Statistic("Avg", "_day", 86_400_000),
     "2021": Statistic("RS", ""),
 }
 
@@ -69,7 +71,7 @@ def readings_of(frame: Frame, entry: Entry, now: int, data_time: str | None = No
                 metric += "_rs"
         elif quality is Quality.GOOD and not kind.metrics[metric].low <= value <= kind.metrics[metric].high:
             quality = Quality.OUT_OF_RANGE
-        if quality is Quality.GOOD and time < now - LATE_MS:
+        if quality is Quality.GOOD and time < now - statistic.period_ms - LATE_MS:
             quality = Quality.LATE
         rows.metric.append(metric + statistic.suffix)
         rows.value.append(value)

@@ -147,8 +147,9 @@ class Engine:
         self.timezone = ""
 
     def open(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         data = self.folder / "data"
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(exist_ok=True)
         self._address = f"{data}?config-file={self._write_config()}"
         try:
             self._root = self.connect(None)
