@@ -1,7 +1,5 @@
 """The `web` process."""
 
-import asyncio
-
 import uvicorn
 
 from chengnao.api.app import create_app
@@ -11,6 +9,7 @@ from chengnao.kernel.clock import load_clock
 from chengnao.kernel.database import Database
 from chengnao.kernel.engines import database_url
 from chengnao.kernel.health import Heartbeat
+from chengnao.kernel.serving import Server
 from chengnao.kernel.settings import Settings, load_secrets
 from chengnao.kernel.web import Context
 from chengnao.sensing.readings.store import ReadingsStore
@@ -23,7 +22,7 @@ async def run(settings: Settings) -> None:
     bus = await Bus.connect(settings, "web")
     store = ReadingsStore.create(settings, load_secrets(settings.home))
     app = create_app(Context(settings, clock, database, bus, Authority.load()), store)
-    server = uvicorn.Server(
+    server = Server(
         uvicorn.Config(
             app,
             host=settings.host,
@@ -34,19 +33,8 @@ async def run(settings: Settings) -> None:
         )
     )
     async with Heartbeat(settings.home, "web") as heartbeat:
-        serving = asyncio.create_task(_serve(server))
         try:
-            while not server.started and not serving.done():
-                await asyncio.sleep(0.05)
-            heartbeat.ready = server.started
-            await serving
+            await server.serve_until_cancelled(heartbeat)
         finally:
-            server.should_exit = True
-            await asyncio.gather(serving, return_exceptions=True)
             await bus.close()
             await database.close()
-
-
-async def _serve(server: uvicorn.Server) -> None:
-    # uvicorn would take over the signals that the process's own main answers to.
-    await server._serve()

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import uvicorn
@@ -14,6 +14,7 @@ from chengnao.kernel.clock import load_clock
 from chengnao.kernel.database import Database
 from chengnao.kernel.engines import database_url
 from chengnao.kernel.health import Heartbeat
+from chengnao.kernel.serving import Server
 from chengnao.kernel.settings import Settings
 from chengnao.sensing.gateways.batching import Committer
 from chengnao.sensing.gateways.desk import QuarantineDesk
@@ -28,12 +29,6 @@ from chengnao.sensing.gateways.replay import Replayer
 log = logging.getLogger(__name__)
 
 _MESSAGE_ROOM = 4096  # of a message's largest size, for its subject and headers
-
-
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield  # the process has its own way of being told to stop
 
 
 async def run(settings: Settings) -> None:
@@ -59,7 +54,7 @@ async def run(settings: Settings) -> None:
         await hj212.start(settings.host, settings.port("hj212"))
         stack.push_async_callback(hj212.close)
         http = HttpGateway(intake, TokenCache(database))
-        server = _Server(
+        server = Server(
             uvicorn.Config(
                 http.app,
                 host=settings.host,
@@ -78,7 +73,7 @@ async def run(settings: Settings) -> None:
 
 
 async def _serve(
-    server: uvicorn.Server,
+    server: Server,
     beat: Heartbeat,
     intake: Intake,
     hj212: Hj212Gateway,

@@ -3,12 +3,11 @@
 import asyncio
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import uvicorn
 
 from chengnao.kernel.health import Heartbeat
+from chengnao.kernel.serving import Server
 from chengnao.kernel.settings import Settings, load_secrets
 from chengnao.sensing.store.engine import Engine
 from chengnao.sensing.store.http import StoreApplication
@@ -28,7 +27,7 @@ async def run(settings: Settings) -> None:
     async with Heartbeat(settings.home, "store") as heartbeat:
         await asyncio.to_thread(engine.open)
         application = StoreApplication(engine, secrets.store_user, secrets.store_password, engine.folder)
-        server = _Server(
+        server = Server(
             uvicorn.Config(
                 application,
                 host="127.0.0.1",
@@ -41,19 +40,12 @@ async def run(settings: Settings) -> None:
                 timeout_graceful_shutdown=_SECONDS_TO_FINISH,
             )
         )
-        serving = asyncio.ensure_future(server.serve())
         watching = asyncio.ensure_future(_end_when_stuck(application))
         try:
-            while not server.started and not serving.done():
-                await asyncio.sleep(0.02)
-            heartbeat.ready = server.started
             heartbeat.detail = f"ClickHouse {engine.version}"
-            await asyncio.shield(serving)
+            await server.serve_until_cancelled(heartbeat)
         finally:
-            heartbeat.ready = False
             watching.cancel()
-            server.should_exit = True
-            await serving
             await asyncio.to_thread(application.close)
             engine.close()
 
@@ -67,11 +59,3 @@ async def _end_when_stuck(application: StoreApplication) -> None:
         except TimeoutError:
             log.critical("the engine has not answered for %d s; the process ends to be started again", _SECONDS_TO_HANG)
             os._exit(os.EX_SOFTWARE)
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to whoever runs the process."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
