@@ -11,7 +11,6 @@ A kill of the process loses nothing that was acknowledged: an insert returns whe
 a power cut is the table's choice (`fsync_after_insert`).
 """
 
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +41,7 @@ _USERS_XML = """<clickhouse>
     <max_bytes_before_external_group_by>{spill}</max_bytes_before_external_group_by>
     <max_bytes_before_external_sort>{spill}</max_bytes_before_external_sort>
     <min_insert_block_size_bytes>67108864</min_insert_block_size_bytes>
+    <max_execution_time>60</max_execution_time>
     <input_format_parallel_parsing>0</input_format_parallel_parsing>
     <max_threads>1</max_threads>
     <constraints><max_threads><readonly/></max_threads></constraints>
@@ -53,7 +53,7 @@ _USERS_XML = """<clickhouse>
     <profile>default</profile>
     <quota>default</quota>
     <grants>
-      <query>GRANT SHOW, SELECT, INSERT, ALTER, DROP, TRUNCATE, OPTIMIZE, CHECK, KILL QUERY ON *.*</query>
+      <query>GRANT SHOW, SELECT, INSERT, ALTER, DROP, TRUNCATE, OPTIMIZE, CHECK ON *.*</query>
       <query>GRANT CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE TEMPORARY TABLE ON *.*</query>
       <query>REVOKE ALL ON default.*</query>
       {engines}
@@ -90,8 +90,6 @@ class Connection:
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
-        self.token = secrets.token_hex(12)
-        """Marks the running statement in the engine's list of processes."""
 
     def set(self, settings: Mapping[str, str]) -> None:
         if settings:
@@ -109,7 +107,7 @@ class Connection:
     def query(self, statement: Statement, output: int, default_format: str, params: Mapping[str, str]) -> Done:
         """Write the result into the open descriptor, a pipe say, as fast as it is taken from there."""
         sql = statement.writing_to(f"/proc/self/fd/{output}", default_format)
-        return self._run(f"{sql} /*{self.token}*/", default_format, params)
+        return self._run(sql, default_format, params)
 
     def insert(self, statement: Statement, source: int, params: Mapping[str, str]) -> Done:
         """Insert what the open descriptor holds; returns once the rows are in the files."""
@@ -165,14 +163,6 @@ class Engine:
         if database is not None:
             connection.use(database)
         return connection
-
-    def kill(self, token: str) -> None:
-        """End the query that the connection with this token runs, soon."""
-        connection = self.connect()
-        try:
-            connection.command(_command(f"KILL QUERY WHERE endsWith(query, '/*{token}*/') ASYNC"), "Null", {})
-        finally:
-            connection.close()
 
     def close(self) -> None:
         if self._root is not None:

@@ -123,13 +123,15 @@ class StoreApplication:
                 os.close(sink)
 
         running = asyncio.get_running_loop().run_in_executor(self._queries, run)
-        gone = asyncio.ensure_future(self._kill_when_gone(receive, connection))
+        gone = asyncio.ensure_future(_disconnected(receive))
         try:
             with tempfile.SpooledTemporaryFile(_HELD_IN_MEMORY, dir=str(self._scratch)) as held:
                 limit = None if request.flag("wait_end_of_query") else _HELD
                 async for piece in _pieces(source):
                     if gone.done():
-                        continue  # the engine ends only when its pipe is taken empty
+                        # The engine goes on until its own time limit, and only while its pipe is taken empty.
+                        # KILL QUERY would end it sooner, but now and then it ended the whole process.
+                        continue
                     if not answer.started:
                         if limit is None or held.tell() + len(piece) <= limit:
                             held.write(piece)
@@ -137,7 +139,12 @@ class StoreApplication:
                         await answer.start(format_name)
                         await _copy(held, answer)
                     await answer.write(piece)
-                done = await running
+                try:
+                    done = await running
+                except StoreError:
+                    if gone.done():
+                        raise ClientGoneError from None
+                    raise
                 if gone.done():
                     raise ClientGoneError
                 if not answer.started:
@@ -147,12 +154,6 @@ class StoreApplication:
         finally:
             gone.cancel()
             os.close(source)
-
-    async def _kill_when_gone(self, receive: Receive, connection: Connection) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        log.info("a client left, its query is ended")
-        await asyncio.to_thread(self._engine.kill, connection.token)
 
     async def check(self, seconds: float) -> None:
         """Raise TimeoutError where no thread becomes free for that long: the engine has stopped to answer."""
@@ -186,6 +187,12 @@ async def _read_statement(request: Request, body: Body) -> Statement:
     whole = parse(text)
     assert whole is not None  # a complete text parses or raises
     return whole
+
+
+async def _disconnected(receive: Receive) -> None:
+    """Return once the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _do_nothing() -> None:
