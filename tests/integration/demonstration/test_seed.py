@@ -76,12 +76,14 @@ async def test_people_sign_in_with_the_shown_password_and_workers_do_not(databas
     settings = load_settings(tmp_path, demonstration=True)
     await put_seed(database, settings)
     async with database.unit_of_work() as uow:
-        signed_in = await access.sign_in(uow, "zhiban", people.PASSWORD, 1.0)
+        signed_in = await access.sign_in(uow, "zhiban", people.PASSWORD, 1.0, demonstration=True)
         assert signed_in.session.user.roles == {Role.DUTY_OFFICER}
         with pytest.raises(Unauthenticated):
-            await access.sign_in(uow, people.DESK, people.PASSWORD, 1.0)
+            await access.sign_in(uow, people.DESK, people.PASSWORD, 1.0, demonstration=True)
         password = people.workers_password(load_secrets(tmp_path))
-        assert (await access.sign_in(uow, people.DESK, password, 1.0)).session.user.display_name.endswith(people.MARK)
+        assert (
+            await access.sign_in(uow, people.DESK, password, 1.0, demonstration=True)
+        ).session.user.display_name.endswith(people.MARK)
 
 
 async def test_lost_tokens_are_made_anew(database: Database, tmp_path: Path) -> None:
