@@ -106,6 +106,7 @@ lock:
 	@.venv-lock/bin/pip --disable-pip-version-check --quiet install $(UV)
 	$(COMPILE) pyproject.toml requirements/build.in --extra city --group dev -o requirements/dev.txt
 	$(COMPILE) pyproject.toml requirements/build.in --extra city -c requirements/dev.txt -o requirements/core.txt
+	$(COMPILE) pyproject.toml requirements/build.in --extra city --extra speech -c requirements/dev.txt -o requirements/speech.txt
 	$(COMPILE) --group console -o requirements/console.txt
 	@rm -rf .venv-lock
 
