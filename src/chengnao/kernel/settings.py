@@ -3,12 +3,15 @@
 An engine whose address is not set is started by the platform itself, in the data folder.
 """
 
+import fcntl
 import json
 import os
 import tomllib
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
@@ -118,21 +121,74 @@ def load_settings(home: Path | None = None, **overrides: object) -> Settings:
 
 @dataclass(frozen=True)
 class Secrets:
-    """Passwords between the platform's own processes; made once, readable by the owner only."""
+    """Passwords between the platform's own processes and the keys of what is kept sealed; for the owner's eyes only."""
 
     nats_user: str
     nats_password: str
     mqtt_password: str
     store_user: str
     store_password: str
+    vault_keys: dict[str, str]
+    """Keys by their name, 256 bits as hex; the last one seals, the earlier ones still open what they sealed."""
 
 
 def load_secrets(home: Path) -> Secrets:
-    """The secrets of the data folder, made at the first call."""
+    """The secrets of the data folder; what is missing in the file is made, and what stands there stays as it is."""
+    kept = _kept_secrets(home)
+    if _names() - kept.keys():
+        with _secrets_locked(home):
+            kept = _kept_secrets(home)  # another process may have been first
+            made = _new_secrets()
+            kept |= {name: made[name] for name in _names() - kept.keys()}
+            _write_secrets(home, kept)
+    return Secrets(**kept)
+
+
+def add_vault_key(home: Path) -> Secrets:
+    """Make a new key that seals from now on; processes that run know of it after they have started again."""
+    load_secrets(home)
+    with _secrets_locked(home):
+        kept = _kept_secrets(home)
+        kept["vault_keys"] |= _new_vault_key()
+        _write_secrets(home, kept)
+    return Secrets(**kept)
+
+
+def _names() -> set[str]:
+    return {each.name for each in fields(Secrets)}
+
+
+def _new_secrets() -> dict[str, Any]:
+    return {
+        "nats_user": "chengnao",
+        "nats_password": new_secret(),
+        "mqtt_password": new_secret(),
+        "store_user": "chengnao",
+        "store_password": new_secret(),
+        "vault_keys": _new_vault_key(),
+    }
+
+
+def _new_vault_key() -> dict[str, str]:
+    return {os.urandom(4).hex(): os.urandom(32).hex()}
+
+
+def _kept_secrets(home: Path) -> dict[str, Any]:
     path = home / "secrets.json"
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def _write_secrets(home: Path, values: dict[str, Any]) -> None:
+    write_atomically(home / "secrets.json", json.dumps(values, indent=1).encode())
+
+
+@contextmanager
+def _secrets_locked(home: Path) -> Iterator[None]:
+    """One process at a time makes secrets, so that no two of them seal with different keys."""
+    home.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(home / ".secrets.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        return Secrets(**json.loads(path.read_text()))
-    except FileNotFoundError:
-        made = Secrets("chengnao", new_secret(), new_secret(), "chengnao", new_secret())
-        write_atomically(path, json.dumps(asdict(made), indent=1).encode())
-        return made
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
