@@ -84,7 +84,7 @@ _PERMIT = re.compile(
     r"(?:护照|通行证|台胞证|回乡证)(?:号码?|编号)?\s*[:：是为]?\s*(?P<it>[A-Za-z]{0,2}\d{7,10})(?![0-9A-Za-z*])"
 )
 _EMAIL = re.compile(
-    r"(?<![A-Za-z0-9._%+*-])(?P<it>[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4})"
+    r"(?<![A-Za-z0-9._%+*-])(?P<it>[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,4}[A-Za-z]{2,12})", re.ASCII
 )
 _PLATE = re.compile(
     r"(?P<it>[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-HJ-NP-Za-hj-np-z][ ·•.-]?"
@@ -139,13 +139,17 @@ def mask(text: str) -> str:
 
 def _mask_once(text: str) -> str:
     parts, at = [], 0
-    for finding in find_personal(text):
+    found = find_personal(text)
+    for finding in found:
         parts += [
             text[at : finding.start],
             _hidden(finding.kind, text[finding.start : finding.end], text[finding.end :]),
         ]
         at = finding.end
-    return "".join([*parts, text[at:]])
+    masked = "".join([*parts, text[at:]])
+    for detail in {text[finding.start : finding.end] for finding in found}:
+        masked = masked.replace(detail, "*" * len(detail))  # where it reached into another detail that shows its ends
+    return masked
 
 
 def _hidden(kind: Kind, detail: str, following: str) -> str:

@@ -70,4 +70,6 @@ def _is_word(name: str) -> bool:
 def mask_name(name: str, following: str) -> str:
     """`张*` for a name; the surname alone where a form of address follows: 张伟先生 becomes 张先生."""
     surname = name[:2] if re.match(_DOUBLE, name) and len(name) > 2 else name[0]
-    return surname if re.match(_TITLE, following) else surname + "*" * (len(name) - len(surname))
+    given = name[len(surname) :]
+    addressed = re.match(_TITLE, following) and not following.startswith(given)
+    return surname if addressed else surname + "*" * len(given)
