@@ -5,11 +5,19 @@ from chengnao.kernel.access.model import Role
 VIEW = {
     "division.read", "unit.read", "roster.read", "device.read", "reading.read", "threshold.read", "warning.read",
     "incident.read", "task.read", "report.read", "responsibility.read", "evaluation.read", "situation.read",
+    "calendar.read",
 }  # fmt: skip
+DESK = {
+    f"incident.{verb}"
+    for verb in (
+        "create", "dispatch", "dismiss", "urge", "note", "answer", "recategorise", "hand_up", "hand_down", "dispute",
+        "settle", "merge", "unmerge",
+    )
+} | {"report.create", "report.contact", "request.decide"}  # fmt: skip
 ALLOWED: dict[Role, set[str]] = {
     Role.DUTY_OFFICER: VIEW
     | {f"incident.{verb}" for verb in ("create", "dispatch", "dismiss", "close", "urge", "note")}
-    | {"report.create", "roster.write"},
+    | {"report.create", "roster.write", "calendar.write"},
     Role.DISPATCHER: VIEW
     | {f"incident.{verb}" for verb in ("create", "dispatch", "dismiss", "urge", "note")}
     | {"report.create", "responsibility.write"},
@@ -19,7 +27,7 @@ ALLOWED: dict[Role, set[str]] = {
     | {"device.write", "quarantine.read", "quarantine.write", "threshold.write", "responsibility.write"},
     Role.OPERATOR: VIEW
     | {"user.read", "user.write", "token.read", "token.write", "system.read", "unit.write", "device.write"}
-    | {"quarantine.read"},
+    | {"quarantine.read", "calendar.write"},
     Role.AUDITOR: VIEW | {"audit.read", "system.read", "user.read", "token.read", "quarantine.read"},
     Role.GATEWAY: {"reading.write"},
     Role.REPORTER: {"report.create"},

@@ -15,7 +15,11 @@ from starlette.types import Scope as AsgiScope
 
 from chengnao.api import live, system
 from chengnao.incident import routes as incident
+from chengnao.incident.dispatch import routes as dispatch
+from chengnao.incident.reports import routes as reports
+from chengnao.incident.requests import routes as requests
 from chengnao.kernel.access import routes as access
+from chengnao.kernel.calendar_days import routes as calendar
 from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.organisation import routes as organisation
 from chengnao.kernel.web import ERRORS, Context, answer, install_error_handlers
@@ -29,11 +33,15 @@ from chengnao.warning import routes as warning
 ROUTERS: tuple[APIRouter, ...] = (
     access.router,
     organisation.router,
+    calendar.router,
     devices.router,
     readings.router,
     quarantine.router,
     warning.router,
     incident.router,
+    dispatch.router,
+    requests.router,
+    reports.router,
     supervision.router,
     live.router,
     system.router,
