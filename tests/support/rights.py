@@ -15,13 +15,11 @@ DESK = {
     )
 } | {"report.create", "report.contact", "request.decide"}  # fmt: skip
 ALLOWED: dict[Role, set[str]] = {
-    Role.DUTY_OFFICER: VIEW
-    | {f"incident.{verb}" for verb in ("create", "dispatch", "dismiss", "close", "urge", "note")}
-    | {"report.create", "roster.write", "calendar.write"},
-    Role.DISPATCHER: VIEW
-    | {f"incident.{verb}" for verb in ("create", "dispatch", "dismiss", "urge", "note")}
-    | {"report.create", "responsibility.write"},
-    Role.HANDLER: VIEW | {f"incident.{verb}" for verb in ("accept", "return", "handle", "note")} | {"report.create"},
+    Role.DUTY_OFFICER: VIEW | DESK | {"incident.close", "incident.reopen", "roster.write", "calendar.write"},
+    Role.DISPATCHER: VIEW | DESK | {"responsibility.write"},
+    Role.HANDLER: VIEW
+    | {f"incident.{verb}" for verb in ("accept", "return", "handle", "note", "resume")}
+    | {"report.create", "report.contact", "request.create"},
     Role.VERIFIER: VIEW | {f"incident.{verb}" for verb in ("verify", "rework", "note")},
     Role.STEWARD: VIEW
     | {"device.write", "quarantine.read", "quarantine.write", "threshold.write", "responsibility.write"},

@@ -4,11 +4,13 @@ import asyncio
 import logging
 
 from chengnao.app.migrate import migrate
+from chengnao.incident.reports.service import seal_what_is_not
 from chengnao.kernel.bus import Bus
 from chengnao.kernel.clock import load_clock
 from chengnao.kernel.database import Database
 from chengnao.kernel.engines import database_url
 from chengnao.kernel.organisation.service import seed_divisions
+from chengnao.kernel.privacy.vault import Vault
 from chengnao.kernel.settings import Settings, load_secrets
 from chengnao.sensing.readings.store import ReadingsStore
 from chengnao.warning.service import seed_thresholds
@@ -30,6 +32,7 @@ async def prepare(settings: Settings) -> None:
             await seed_divisions(uow)
             await seed_thresholds(uow)
             await uow.commit()
+        await _seal_contacts(database, Vault.of(settings.home))
         if settings.demonstration:
             # Imported here: the demonstration needs the extra `city`, an installation in operation does not.
             from chengnao.demonstration.seed import seed  # noqa: PLC0415
@@ -40,3 +43,12 @@ async def prepare(settings: Settings) -> None:
     finally:
         await bus.close()
         await database.close()
+
+
+async def _seal_contacts(database: Database, vault: Vault) -> None:
+    while True:
+        async with database.unit_of_work() as uow:
+            sealed = await seal_what_is_not(uow, vault)
+            await uow.commit()
+        if not sealed:
+            return

@@ -11,8 +11,8 @@ from chengnao.demonstration.people import DemoAccount
 from chengnao.demonstration.rivers import RiverStation, load_stations
 from chengnao.demonstration.tokens import Tokens, read_tokens, write_tokens
 from chengnao.demonstration.water import Gauge, load_layout
-from chengnao.incident.intake import put_responsibility
-from chengnao.incident.model import Responsibility
+from chengnao.incident.dispatch.model import Responsibility
+from chengnao.incident.dispatch.service import put_responsibility
 from chengnao.kernel.access import service as access
 from chengnao.kernel.access.model import Role, Scope, User
 from chengnao.kernel.access.repository import AccessRepository

@@ -46,5 +46,7 @@ class TaskChanged(DomainEvent):
     number: str
     title: str
     seq: int
+    role: str
     state: str
+    """A State, or `withdrawn`."""
     grade: int

@@ -187,6 +187,8 @@ class Category:
     grade: int
     field: str
     source: str
+    words: tuple[str, ...] = ()
+    """What people call it."""
 
 
 @dataclass(frozen=True)

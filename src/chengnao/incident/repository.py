@@ -5,18 +5,19 @@ from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from chengnao.incident.model import Actor, Incident, Source, State, Task, TimelineEntry
-from chengnao.incident.tables import IncidentRow, NumberRow, TaskRow, TimelineRow
+from chengnao.incident.model import Actor, Incident, Source, State, Task, TaskRole, TimelineEntry
+from chengnao.incident.tables import IncidentRow, LimitRow, NumberRow, ReportRow, TaskRow, TimelineRow
 from chengnao.kernel.access.model import Scope
+from chengnao.kernel.calendar import Amount, parse_amount
 from chengnao.kernel.paging import Page, PageRequest
 from chengnao.kernel.repository import Repository, contains
 
 FINAL = [state.value for state in State if state.final]
 IN_WORK = [state.value for state in (State.NEW, State.DISPATCHED, State.ACCEPTED, State.RETURNED)]
-OPEN_TASKS = [State.DISPATCHED.value, State.ACCEPTED.value]
+OPEN_TASKS = [State.DISPATCHED.value, State.ACCEPTED.value, State.SUSPENDED.value]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class IncidentFilter:
     category: str | None = None
     grade: int | None = None
     division: str | None = None
+    desk: str | None = None
     unit: str | None = None
     overdue: bool | None = None
     words: str = ""
@@ -64,7 +66,7 @@ class IncidentRepository(Repository):
 
     async def get(self, scope: Scope, incident_id: str, *, lock: bool = False) -> Incident | None:
         """The incident; locked until the unit of work ends where it is to be changed."""
-        query = select(IncidentRow).where(IncidentRow.id == incident_id, scope.where(IncidentRow))
+        query = select(IncidentRow).where(IncidentRow.id == incident_id, visible(scope))
         if lock:
             query = query.with_for_update().execution_options(populate_existing=True)
         row = await self.session.scalar(query)
@@ -77,10 +79,15 @@ class IncidentRepository(Repository):
         self, scope: Scope, wanted: IncidentFilter, now: datetime, request: PageRequest
     ) -> Page[Incident]:
         row = IncidentRow
-        query = select(row).where(scope.where(row))
+        query = select(row).where(visible(scope))
         if wanted.states:
             query = query.where(row.state.in_(wanted.states))
-        for column, value in ((row.category, wanted.category), (row.grade, wanted.grade), (row.unit_id, wanted.unit)):
+        for column, value in (
+            (row.category, wanted.category),
+            (row.grade, wanted.grade),
+            (row.unit_id, wanted.unit),
+            (row.desk_code, wanted.desk),
+        ):
             if value is not None:
                 query = query.where(column == value)
         if wanted.division:
@@ -142,17 +149,57 @@ class IncidentRepository(Repository):
     ) -> Page[tuple[Task, Incident]]:
         """The tasks of a unit with their incidents: open ones by urgency, done ones newest first."""
         query = select(TaskRow).where(TaskRow.unit_id == unit_id, scope.where(TaskRow))
+        at_work = TaskRow.state.in_(OPEN_TASKS) & TaskRow.withdrawn_at.is_(None)
         if open_:
-            query = query.where(TaskRow.state.in_(OPEN_TASKS))
+            query = query.where(at_work)
             query = query.order_by(func.coalesce(TaskRow.handle_by, TaskRow.accept_by), TaskRow.id)
         else:
-            query = query.where(TaskRow.state.not_in(OPEN_TASKS)).order_by(TaskRow.dispatched_at.desc(), TaskRow.id)
+            query = query.where(~at_work).order_by(TaskRow.dispatched_at.desc(), TaskRow.id)
         page = await self.page(query, request)
         ids = {row.incident_id for row in page.items}
         rows = await self.session.scalars(select(IncidentRow).where(IncidentRow.id.in_(ids)))
         incidents = {row.id: incident_of(row) for row in rows}
         pairs = [(_task(row), incidents[row.incident_id]) for row in page.items]
         return Page(pairs, page.total, page.page, page.size)
+
+    async def task(self, scope: Scope, task_id: str) -> Task | None:
+        row = await self.session.scalar(select(TaskRow).where(TaskRow.id == task_id, scope.where(TaskRow)))
+        return None if row is None else _task(row)
+
+    async def open_tasks_of(self, unit_ids: Sequence[str]) -> dict[str, int]:
+        """How many tasks each of the units has in work; units without any are missing."""
+        query = select(TaskRow.unit_id, func.count()).where(
+            TaskRow.unit_id.in_(unit_ids), TaskRow.state.in_(OPEN_TASKS), TaskRow.withdrawn_at.is_(None)
+        )
+        rows = await self.session.execute(query.group_by(TaskRow.unit_id))
+        return {row[0]: row[1] for row in rows}
+
+    # What follows for reports and limits.
+
+    async def answer_reports(self, incident_id: str, answer: str, at: datetime) -> None:
+        """Answer everybody who reported the incident and has no answer yet."""
+        statement = update(ReportRow).where(ReportRow.incident_id == incident_id, ReportRow.answered_at.is_(None))
+        await self.session.execute(statement.values(answer=answer, answered_at=at))
+
+    async def withdraw_answers(self, incident_id: str) -> None:
+        """The matter is open again: what was answered and said of it stands in the timeline alone."""
+        nothing = {"answer": None, "answered_at": None, "satisfaction": None, "comment": None, "rated_at": None}
+        await self.session.execute(update(ReportRow).where(ReportRow.incident_id == incident_id).values(**nothing))
+
+    async def own_limits(self) -> dict[tuple[str, int, str], Amount]:
+        """The limits that the city has set, by category, grade and step."""
+        rows = await self.session.scalars(select(LimitRow))
+        return {(row.category, row.grade, row.step): parse_amount(row.amount) for row in rows}
+
+    async def put_limit(self, category: str, grade: int, step: str, amount: str) -> None:
+        statement = insert(LimitRow).values(category=category, grade=grade, step=step, amount=amount)
+        key = ["category", "grade", "step"]
+        await self.session.execute(statement.on_conflict_do_update(index_elements=key, set_={"amount": amount}))
+
+    async def delete_limit(self, category: str, grade: int, step: str) -> bool:
+        """False where the city had set none."""
+        statement = delete(LimitRow).filter_by(category=category, grade=grade, step=step).returning(LimitRow.step)
+        return (await self.session.scalar(statement)) is not None
 
     # Timeline.
 
@@ -191,10 +238,21 @@ class IncidentRepository(Repository):
         ]
 
 
+def visible(scope: Scope) -> ColumnElement[bool]:
+    """The incidents of the scope's divisions; for one unit those it holds and those it assists with."""
+    if scope.unit_id is None:
+        return scope.where(IncidentRow)
+    assists = select(TaskRow.incident_id).where(
+        TaskRow.unit_id == scope.unit_id, TaskRow.role == TaskRole.ASSIST.value, TaskRow.withdrawn_at.is_(None)
+    )
+    own = or_(IncidentRow.unit_id == scope.unit_id, IncidentRow.id.in_(assists))
+    return scope.division_condition(IncidentRow.division_code) & own
+
+
 def _plain(value: Incident | Task) -> dict[str, Any]:
     """Column values: enumerations as their text."""
     values = asdict(value)
-    return {key: each.value if isinstance(each, State | Source) else each for key, each in values.items()}
+    return {key: each.value if isinstance(each, State | Source | TaskRole) else each for key, each in values.items()}
 
 
 def incident_of(row: IncidentRow) -> Incident:
@@ -204,4 +262,4 @@ def incident_of(row: IncidentRow) -> Incident:
 
 def _task(row: TaskRow) -> Task:
     values = {each.name: getattr(row, each.name) for each in fields(Task)}
-    return Task(**values | {"state": State(row.state)})
+    return Task(**values | {"state": State(row.state), "role": TaskRole(row.role)})

@@ -1,4 +1,4 @@
-"""Incidents, tasks, reports and photos over HTTP."""
+"""Incidents, tasks and photos over HTTP."""
 
 from typing import Annotated, Literal
 
@@ -6,26 +6,34 @@ from fastapi import APIRouter, Depends, Query, Request, UploadFile
 from fastapi.responses import FileResponse
 from pydantic import AwareDatetime, BaseModel, Field
 
-from chengnao.incident import intake, service
+from chengnao.incident import intake, joint, photos, service
 from chengnao.incident.catalogue import categories
-from chengnao.incident.intake_repository import IntakeRepository
-from chengnao.incident.model import Action, Incident, Responsibility, Source, State
+from chengnao.incident.joint import AssistAction, possible_steps
+from chengnao.incident.model import Action, Incident, Source, State, TaskRole
+from chengnao.incident.moves import Move
+from chengnao.incident.names import Names
+from chengnao.incident.photo_repository import PhotoRepository
+from chengnao.incident.reports.repository import ReportRepository
+from chengnao.incident.reports.views import ReportOut
 from chengnao.incident.repository import SORTS, IncidentFilter, IncidentRepository
-from chengnao.incident.views import (
-    ActionOut,
-    IncidentDetail,
-    IncidentOut,
-    Names,
-    PhotoOut,
-    ReportOut,
-    TaskOut,
-    TimelineOut,
-)
-from chengnao.kernel.access.model import Principal, Role
-from chengnao.kernel.access.service import record_act
+from chengnao.incident.requests.repository import RequestRepository
+from chengnao.incident.requests.views import RequestOut
+from chengnao.incident.views import ActionOut, IncidentDetail, IncidentOut, PhotoOut, TaskOut, TimelineOut
+from chengnao.kernel.access.model import Principal, Scope
 from chengnao.kernel.errors import Invalid, NotFound
 from chengnao.kernel.places import Place
-from chengnao.kernel.web import Context, ContextDep, CurrentPrincipal, PageDep, PageOf, ScopeDep, UowDep, check, require
+from chengnao.kernel.web import (
+    Context,
+    ContextDep,
+    CurrentPrincipal,
+    PageDep,
+    PageOf,
+    RepeatableDep,
+    ScopeDep,
+    UowDep,
+    check,
+    require,
+)
 from chengnao.warning.repository import WarningRepository
 from chengnao.warning.routes import WarningOut
 
@@ -38,7 +46,6 @@ DivisionCode = Annotated[str, Field(pattern=r"^(\d{6}|\d{9})$")]
 Lon = Annotated[float, Field(ge=-180, le=180)]
 Lat = Annotated[float, Field(ge=-90, le=90)]
 PhotoIds = Annotated[list[Id], Field(max_length=20)]
-WORKING = frozenset({Role.DUTY_OFFICER, Role.DISPATCHER, Role.HANDLER, Role.VERIFIER})
 
 IncidentReader = Annotated[Principal, Depends(require("incident.read"))]
 
@@ -53,6 +60,7 @@ async def list_incidents(
     category: Annotated[str | None, Query(max_length=64)] = None,
     grade: Annotated[int | None, Query(ge=1, le=4)] = None,
     division: Annotated[str | None, Query(pattern=r"^(\d{6}|\d{9})$")] = None,
+    desk: Annotated[str | None, Query(pattern=r"^(\d{6}|\d{9})$", description="whose desk answers")] = None,
     unit: Annotated[str | None, Query(max_length=64)] = None,
     overdue: bool | None = None,
     q: Annotated[str, Query(max_length=100)] = "",
@@ -63,7 +71,19 @@ async def list_incidents(
     """Incidents of the own divisions; only the flat part of each."""
     if sort not in SORTS:
         raise _unacceptable("sort", sort, list(SORTS))
-    wanted = IncidentFilter(_states(state), category, grade, division, unit, overdue, q, sort, since, until)
+    wanted = IncidentFilter(
+        states=_states(state),
+        category=category,
+        grade=grade,
+        division=division,
+        desk=desk,
+        unit=unit,
+        overdue=overdue,
+        words=q,
+        sort=sort,
+        since=since,
+        until=until,
+    )
     names = await Names.load(uow)
     found = await IncidentRepository(uow.session).incidents(scope, wanted, names.now, page)
     items = [IncidentOut.of(incident, names) for incident in found.items]
@@ -96,19 +116,23 @@ async def get_incident(
 
 
 async def _detail(uow: UowDep, context: Context, principal: Principal, incident: Incident) -> IncidentDetail:
-    repository, intake_repository = IncidentRepository(uow.session), IntakeRepository(uow.session)
+    repository, authority = IncidentRepository(uow.session), context.authority
     names = await Names.load(uow)
     warnings = await WarningRepository(uow.session).warnings_of_incident(incident.id)
-    full = bool(principal.roles & WORKING)
+    reports = await ReportRepository(uow.session).of_incident(incident.id)
     return IncidentDetail.of(
         incident,
         names,
         warnings=[WarningOut.of(warning, names.division(warning.division_code)) for warning in warnings],
-        reports=[ReportOut.of(report, names, full=full) for report in await intake_repository.reports_of(incident.id)],
-        tasks=[TaskOut.of(task, incident, names) for task in await repository.tasks_of(incident.id)],
+        reports=[ReportOut.of(report, names) for report in reports],
+        tasks=[
+            TaskOut.of(task, incident, names, steps=possible_steps(authority, principal, incident, task))
+            for task in await repository.tasks_of(incident.id)
+        ],
         timeline=[TimelineOut.of(entry, names) for entry in await repository.timeline_of(incident.id)],
-        photos=[PhotoOut.of(photo) for photo in await intake_repository.photos_of(incident.id)],
-        actions=[ActionOut.of(row) for row in service.possible(context.authority, principal, incident)],
+        photos=[PhotoOut.of(photo) for photo in await PhotoRepository(uow.session).of_incident(incident.id)],
+        requests=[RequestOut.of(each, names) for each in await RequestRepository(uow.session).of_incident(incident.id)],
+        actions=[ActionOut.of(row) for row in service.possible(authority, principal, incident)],
     )
 
 
@@ -130,8 +154,11 @@ async def create_incident(
     principal: Annotated[Principal, Depends(require("incident.create"))],
     uow: UowDep,
     context: ContextDep,
+    repeatable: RepeatableDep,
 ) -> IncidentDetail:
     """Open an incident by hand; it is dispatched at once where the responsibilities name a unit."""
+    if (known := await repeatable.known(IncidentDetail)) is not None:
+        return known
     place = _place(body.lon, body.lat)
     division_code = await intake.find_division(uow, body.division_code, place)
     await check(request, principal, "incident.create", division_code, None)
@@ -149,17 +176,21 @@ async def create_incident(
             address=body.address,
         ),
     )
-    detail = await _detail(uow, context, principal, incident)
+    detail = await repeatable.keep(await _detail(uow, context, principal, incident))
     await uow.commit()
     return detail
 
 
 class ActionIn(BaseModel):
-    """`version`: of the incident as the actor saw it."""
+    """`version`: of the incident as the actor saw it; the rest is what the action needs, see the incident's actions."""
 
     version: Annotated[int, Field(ge=1, le=2**31 - 1)]
     reason: Text = ""
+    reason_code: Id | None = None
     unit_id: Id | None = None
+    assist_unit_ids: Annotated[list[Id], Field(max_length=10)] = []
+    category: Id | None = None
+    division_code: DivisionCode | None = None
     result: Text = ""
     photo_ids: PhotoIds = []
     lon: Lon | None = None
@@ -176,17 +207,48 @@ async def act(
     scope: ScopeDep,
     uow: UowDep,
     context: ContextDep,
+    repeatable: RepeatableDep,
 ) -> IncidentDetail:
     """Take a step; the answer is the incident after it."""
     name = f"incident.{action}"
     await check(request, principal, name, principal.division_code, principal.unit_id)
+    if (known := await repeatable.known(IncidentDetail)) is not None:
+        return known
     incident = await service.require_incident(uow, scope, incident_id)
     await check(request, principal, name, incident.division_code, incident.unit_id)
-    move = service.Move(
-        action, body.version, body.reason, body.unit_id, body.result, body.photo_ids, _place(body.lon, body.lat)
-    )
+    values = body.model_dump(exclude={"lon", "lat"})
+    move = Move(action, place=_place(body.lon, body.lat), **values)
     after = await service.act(uow, context.authority, principal, incident_id, move)
-    detail = await _detail(uow, context, principal, after)
+    detail = await repeatable.keep(await _detail(uow, context, principal, after))
+    await uow.commit()
+    return detail
+
+
+class StepIn(BaseModel):
+    """A step of a unit that assists: returning and withdrawing need a reason, finishing a result."""
+
+    reason: Text = ""
+    reason_code: Id | None = None
+    result: Text = ""
+    photo_ids: PhotoIds = []
+
+
+@router.post("/tasks/{task_id}/actions/{action}")
+async def act_on_task(
+    task_id: Id,
+    action: AssistAction,
+    body: StepIn,
+    principal: Annotated[Principal, Depends(require("task.read"))],
+    uow: UowDep,
+    context: ContextDep,
+    repeatable: RepeatableDep,
+) -> IncidentDetail:
+    """Take a step of a unit that assists, or withdraw it; the answer is the incident after it."""
+    if (known := await repeatable.known(IncidentDetail)) is not None:
+        return known
+    task = await joint.act_on_task(uow, context.authority, principal, task_id, joint.Step(action, **body.model_dump()))
+    incident = await service.require_incident(uow, Scope(), task.incident_id)
+    detail = await repeatable.keep(await _detail(uow, context, principal, incident))
     await uow.commit()
     return detail
 
@@ -208,14 +270,18 @@ async def add_incident_photo(
     scope: ScopeDep,
     uow: UowDep,
     context: ContextDep,
+    repeatable: RepeatableDep,
 ) -> PhotoMade:
     """Add a JPEG, PNG or WebP image of at most 10 MB to the incident."""
+    if (known := await repeatable.known(PhotoMade)) is not None:
+        return known
     incident = await service.require_incident(uow, scope, incident_id)
     await check(request, principal, "incident.note", incident.division_code, incident.unit_id)
-    data = await file.read(intake.PHOTO_LIMIT + 1)
-    photo = await intake.keep_photo(uow, context.settings.home, principal, incident, data)
+    data = await file.read(photos.PHOTO_LIMIT + 1)
+    photo = await photos.keep_photo(uow, context.settings.home, principal, incident, data)
+    made = await repeatable.keep(PhotoMade(id=photo.id))
     await uow.commit()
-    return PhotoMade(id=photo.id)
+    return made
 
 
 @router.post("/photos", status_code=201)
@@ -224,18 +290,22 @@ async def add_loose_photo(
     principal: Annotated[Principal, Depends(require("report.create"))],
     uow: UowDep,
     context: ContextDep,
+    repeatable: RepeatableDep,
 ) -> PhotoMade:
     """Keep an image for a report that is about to be sent; until then only its sender sees it."""
-    data = await file.read(intake.PHOTO_LIMIT + 1)
-    photo = await intake.keep_photo(uow, context.settings.home, principal, None, data)
+    if (known := await repeatable.known(PhotoMade)) is not None:
+        return known
+    data = await file.read(photos.PHOTO_LIMIT + 1)
+    photo = await photos.keep_photo(uow, context.settings.home, principal, None, data)
+    made = await repeatable.keep(PhotoMade(id=photo.id))
     await uow.commit()
-    return PhotoMade(id=photo.id)
+    return made
 
 
 @router.get("/photos/{photo_id}", response_class=FileResponse)
 async def get_photo(photo_id: Id, principal: IncidentReader, uow: UowDep, context: ContextDep) -> FileResponse:
-    photo = await intake.require_photo(uow, principal, photo_id)
-    path = intake.photo_path(context.settings.home, photo.digest)
+    photo = await photos.require_photo(uow, principal, photo_id)
+    path = photos.photo_path(context.settings.home, photo.digest)
     if not path.is_file():
         raise NotFound("not_found", kind="照片文件 photo file", id=photo_id)
     # The type is the one that the bytes told when they came in; browsers must not guess another.
@@ -259,122 +329,25 @@ async def my_tasks(
     names = await Names.load(uow)
     items = []
     for task, incident in found.items:
-        current = task.state is incident.state and task.unit_id == incident.unit_id
-        rows = service.possible(context.authority, principal, incident) if current else []
-        items.append(TaskOut.of(task, incident, names, rows))
-    return PageOf.of(found, items)
-
-
-class ReportIn(BaseModel):
-    content: Annotated[str, Field(min_length=1, max_length=4000)]
-    category: Id = "other"
-    division_code: DivisionCode | None = None
-    lon: Lon | None = None
-    lat: Lat | None = None
-    address: Line = ""
-    reporter_name: Annotated[str | None, Field(max_length=50)] = None
-    reporter_phone: Annotated[str | None, Field(pattern=r"^[0-9+ -]{5,20}$")] = None
-    photo_ids: PhotoIds = []
-
-
-class ReportMade(BaseModel):
-    id: str
-    tracking_number: str
-    incident_id: str
-
-
-@router.post("/reports", status_code=201)
-async def create_report(
-    body: ReportIn, request: Request, principal: Annotated[Principal, Depends(require("report.create"))], uow: UowDep
-) -> ReportMade:
-    """Hand in a report; it gets a tracking number and becomes an incident."""
-    place = _place(body.lon, body.lat)
-    division_code = await intake.find_division(uow, body.division_code, place)
-    await check(request, principal, "report.create", division_code, None)
-    values = body.model_dump(exclude={"lon", "lat", "division_code"})
-    report = await intake.take_report(
-        uow, principal, intake.ReportIn(place=place, division_code=division_code, **values)
-    )
-    await uow.commit()
-    return ReportMade(id=report.id, tracking_number=report.tracking_number, incident_id=report.incident_id)
-
-
-@router.get("/reports")
-async def list_reports(
-    principal: Annotated[Principal, Depends(require("report.read"))],
-    scope: ScopeDep,
-    uow: UowDep,
-    page: PageDep,
-    q: Annotated[str, Query(max_length=100)] = "",
-) -> PageOf[ReportOut]:
-    """Reports, the newest first; telephone numbers are masked."""
-    found = await IntakeRepository(uow.session).reports(scope, page, q)
-    names = await Names.load(uow)
-    items = [ReportOut.of(report, names) for report in found.items]
+        held = task.role is TaskRole.LEAD and task.open and task.unit_id == incident.unit_id
+        rows = service.possible(context.authority, principal, incident) if held else []
+        steps = joint.possible_steps(context.authority, principal, incident, task)
+        items.append(TaskOut.of(task, incident, names, rows, steps))
     return PageOf.of(found, items)
 
 
 class CategoryOut(BaseModel):
+    """`words`: what people call it."""
+
     code: str
     name: str
     name_en: str
     grade: int
     field: str
     source: str
+    words: list[str]
 
 
 @router.get("/categories")
 async def list_categories(principal: IncidentReader) -> list[CategoryOut]:
     return [CategoryOut(**category.__dict__) for category in categories().values()]
-
-
-class ResponsibilityIn(BaseModel):
-    division_code: DivisionCode
-    category: Id
-    unit_id: Id
-
-
-class ResponsibilityOut(ResponsibilityIn):
-    division_name: str
-    category_name: str
-    unit_name: str | None
-
-    @classmethod
-    def of(cls, responsibility: Responsibility, names: Names) -> "ResponsibilityOut":
-        known = categories().get(responsibility.category)
-        return cls(
-            **responsibility.__dict__,
-            division_name=names.division(responsibility.division_code),
-            category_name=known.name if known else responsibility.category,
-            unit_name=names.unit(responsibility.unit_id),
-        )
-
-
-@router.get("/responsibilities")
-async def list_responsibilities(
-    principal: Annotated[Principal, Depends(require("responsibility.read"))],
-    scope: ScopeDep,
-    uow: UowDep,
-    page: PageDep,
-    category: Annotated[str | None, Query(max_length=64)] = None,
-) -> PageOf[ResponsibilityOut]:
-    found = await IntakeRepository(uow.session).responsibilities(scope, page, category)
-    names = await Names.load(uow)
-    items = [ResponsibilityOut.of(each, names) for each in found.items]
-    return PageOf.of(found, items)
-
-
-@router.put("/responsibilities")
-async def put_responsibility(
-    body: ResponsibilityIn,
-    request: Request,
-    principal: Annotated[Principal, Depends(require("responsibility.write"))],
-    uow: UowDep,
-) -> ResponsibilityOut:
-    """Say which unit answers for a category in a division; nearer divisions win over their parents."""
-    await check(request, principal, "responsibility.write", body.division_code, None)
-    responsibility = Responsibility(body.division_code, body.category, body.unit_id)
-    await intake.put_responsibility(uow, responsibility)
-    await record_act(uow, principal, "responsibility.write", **body.model_dump(exclude={"unit_id"}), unit=body.unit_id)
-    await uow.commit()
-    return ResponsibilityOut.of(responsibility, await Names.load(uow))

@@ -1,13 +1,14 @@
 """Use cases of incidents: open, move, tell. None of them commits."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from chengnao.incident.catalogue import category, limits
-from chengnao.incident.events import IncidentChanged, IncidentOpened, TaskChanged
-from chengnao.incident.intake_repository import IntakeRepository
+from chengnao.incident.catalogue import category
+from chengnao.incident.dispatch.model import require_return_reason
+from chengnao.incident.dispatch.service import suggest
+from chengnao.incident.events import IncidentChanged, IncidentOpened
 from chengnao.incident.model import (
     OPEN,
     SYSTEM,
@@ -15,25 +16,33 @@ from chengnao.incident.model import (
     Action,
     Actor,
     Incident,
+    Need,
     Source,
     State,
-    Task,
     TimelineEntry,
     Transition,
+    allowed_by_place,
     check_needs,
     transition,
 )
+from chengnao.incident.moves import Move, after_move
+from chengnao.incident.photos import attach_photos
 from chengnao.incident.repository import IncidentRepository
+from chengnao.incident.rulebook import Rulebook
+from chengnao.incident.tasks import check_assists, move_tasks
 from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import SYSTEM as PLATFORM
-from chengnao.kernel.access.model import Principal, Resource, Scope
+from chengnao.kernel.access.model import Principal, Resource, Role, Scope
 from chengnao.kernel.clock import CST
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.organisation.model import ancestors
-from chengnao.kernel.organisation.service import require_unit
+from chengnao.kernel.organisation.service import require_division, require_unit
 from chengnao.kernel.places import Place
+
+DISPUTE_AT = 2
+"""A case that was returned so often goes to the upper tier, which settles who handles it."""
 
 
 @dataclass(frozen=True)
@@ -50,22 +59,9 @@ class Opening:
     address: str = ""
     source_key: str | None = None
     """Names what it was opened for: nothing opens two incidents."""
-
-
-@dataclass(frozen=True)
-class Move:
-    """An action and all that the actor gives with it."""
-
-    action: Action
-    version: int
-    """The version that the actor has seen."""
-    reason: str = ""
-    unit_id: str | None = None
-    result: str = ""
-    photo_ids: Sequence[str] = ()
-    place: Place | None = None
-    escalation: int = 0
-    """Set where the platform itself urges."""
+    repeat_of: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """What else the first entry of the timeline keeps, such as why the category and the grade."""
 
 
 async def open_incident(uow: UnitOfWork, actor: Principal, opening: Opening) -> Incident:
@@ -79,6 +75,7 @@ async def open_incident(uow: UnitOfWork, actor: Principal, opening: Opening) -> 
     kind = category(opening.category)
     now = uow.clock.now()
     grade = opening.grade or kind.grade
+    rulebook = await Rulebook.load(uow)
     incident = Incident(
         id=new_id(),
         number=await numbered(uow, "CQ"),
@@ -89,39 +86,49 @@ async def open_incident(uow: UnitOfWork, actor: Principal, opening: Opening) -> 
         state=State.NEW,
         source=opening.source,
         division_code=opening.division_code,
+        desk_code=_desk(actor, opening.division_code),
         unit_id=None,
         lon=opening.place.lon if opening.place else None,
         lat=opening.place.lat if opening.place else None,
         address=opening.address,
         opened_at=now,
         entered_at=now,
-        due_at=now + limits()[grade].dispatch,
+        due_at=rulebook.due(kind.code, grade, "dispatch", now),
+        close_by=rulebook.due(kind.code, grade, "whole", now),
+        repeat_of=opening.repeat_of,
     )
     if not await repository.add(incident, opening.source_key):
         raise Conflict("incident_opening_twice", source=opening.source_key)
-    await repository.add_entry(
-        TimelineEntry(
-            incident.id,
-            1,
-            now,
-            _actor(actor),
-            OPEN,
-            None,
-            State.NEW,
-            "",
-            {"source": str(opening.source), "grade": grade, "due_at": _iso(incident.due_at)},
-        )
-    )
+    data = {
+        "source": str(opening.source),
+        "category": kind.code,
+        "grade": grade,
+        "desk_code": incident.desk_code,
+        "due_at": _iso(incident.due_at),
+        "close_by": _iso(incident.close_by),
+        **({"repeat_of": opening.repeat_of} if opening.repeat_of else {}),
+        **opening.data,
+    }
+    await repository.add_entry(TimelineEntry(incident.id, 1, now, actor_of(actor), OPEN, None, State.NEW, "", data))
     uow.publish(_told(IncidentOpened, incident, source=str(opening.source)))
-    unit_id = await IntakeRepository(uow.session).responsible_unit(incident.division_code, incident.category)
-    if unit_id is None:
+    return await dispatch_by_map(uow, incident)
+
+
+def _desk(actor: Principal, division_code: str) -> str:
+    """The desk that answers: that of the person at a desk who opened it, else the district's."""
+    if actor.roles & {Role.DISPATCHER, Role.DUTY_OFFICER}:
+        return actor.division_code
+    return division_code[:6]
+
+
+async def dispatch_by_map(uow: UnitOfWork, incident: Incident) -> Incident:
+    """Dispatch a new incident, locked already, to the unit that the responsibilities name; else it stays as it is."""
+    choice = await suggest(uow, incident.division_code, incident.category)
+    if choice is None:
         return incident
-    return await _apply(
-        uow,
-        PLATFORM,
-        incident,
-        TRANSITIONS[State.NEW, Action.DISPATCH],
-        Move(Action.DISPATCH, 1, reason="按责任清单自动分拨", unit_id=unit_id),
+    move = Move(Action.DISPATCH, incident.version, reason="按责任清单自动分拨", unit_id=choice.unit_id)
+    return await apply(
+        uow, PLATFORM, incident, TRANSITIONS[State.NEW, Action.DISPATCH], move, {"routing": choice.reasons}
     )
 
 
@@ -142,24 +149,85 @@ async def act(uow: UnitOfWork, authority: Authority, actor: Principal, incident_
     if row is None or not permitted(authority, actor, incident, row):
         authority.require(actor, f"incident.{move.action}", Resource(incident.division_code, incident.unit_id))
         transition(incident.state, move.action)
-        raise Forbidden("forbidden", action=f"incident.{move.action}")
-    # Notes and urges since then do not matter; a change of state does.
-    if not incident.entry <= move.version <= incident.version:
+        raise _refusal(actor, incident, move.action)
+    check_version(incident, move.version)
+    check_needs(
+        row,
+        {
+            Need.REASON: move.reason.strip(),
+            Need.REASON_CODE: move.reason_code,
+            Need.UNIT: move.unit_id,
+            Need.RESULT: move.result.strip(),
+            Need.CATEGORY: move.category,
+            Need.DIVISION: move.division_code,
+            Need.EVIDENCE: move.result.strip() or move.photo_ids,
+        },
+    )
+    await _check_move(uow, incident, move)
+    if move.photo_ids:
+        await attach_photos(uow, actor, incident.id, move.photo_ids)
+    after = await apply(uow, actor, incident, row, move)
+    match move.action:
+        case Action.RETURN if after.returns >= DISPUTE_AT:
+            reason = f"已退单 {after.returns} 次，提请上级裁定"
+            dispute = Move(Action.DISPUTE, after.version, reason=reason)
+            return await apply(uow, PLATFORM, after, TRANSITIONS[State.RETURNED, Action.DISPUTE], dispute)
+        case Action.RECATEGORISE:
+            return await dispatch_by_map(uow, after)
+        case _:
+            return after
+
+
+def check_version(incident: Incident, version: int) -> None:
+    """Raises Conflict where the incident has changed its state since the version; notes and urges do not matter."""
+    if not incident.entry <= version <= incident.version:
         raise Conflict(
             "incident_changed",
-            seen=move.version,
+            seen=version,
             current=incident.version,
             state=incident.state.zh,
             state_en=incident.state.en,
         )
-    check_needs(row, reason=move.reason, unit_id=move.unit_id, result=move.result)
-    if move.unit_id is not None and move.action is Action.DISPATCH:
-        unit = await require_unit(uow, move.unit_id)
+
+
+def _refusal(actor: Principal, incident: Incident, action: Action) -> Exception:
+    if action in (Action.VERIFY, Action.REWORK) and actor.id in (incident.handled_by, incident.assignee_id):
+        return Conflict("incident_verify_own")
+    return Forbidden("forbidden", action=f"incident.{action}")
+
+
+async def _check_move(uow: UnitOfWork, incident: Incident, move: Move) -> None:
+    """Raises where what is given with an action does not fit the incident."""
+    match move.action:
+        case Action.DISPATCH | Action.SETTLE:
+            await _check_units(uow, incident, move)
+        case Action.RETURN:
+            if incident.binding:
+                raise Conflict("incident_binding")
+            require_return_reason(move.reason_code or "")
+        case Action.RECATEGORISE:
+            if category(move.category or "").code == incident.category:
+                raise Invalid("incident_category_same", field="category", value=move.category)
+        case Action.HAND_UP:
+            if len(ancestors(incident.desk_code)) == 1:
+                raise Conflict("incident_at_the_top")
+        case Action.HAND_DOWN:
+            division = await require_division(uow, move.division_code or "")
+            below = incident.desk_code in ancestors(division.code)[1:]
+            if not below or not related(division.code, incident.division_code):
+                raise Invalid("incident_division_elsewhere", field="division_code", division=division.name)
+        case Action.HANDLE:
+            await check_assists(uow, incident)
+
+
+async def _check_units(uow: UnitOfWork, incident: Incident, move: Move) -> None:
+    units = [move.unit_id or "", *move.assist_unit_ids]
+    for unit_id in units:
+        unit = await require_unit(uow, unit_id)
         if not related(unit.division_code, incident.division_code):
             raise Invalid("incident_unit_elsewhere", field="unit_id", unit=unit.name)
-    if move.photo_ids:
-        await attach_photos(uow, actor, incident.id, move.photo_ids)
-    return await _apply(uow, actor, incident, row, move)
+    if len(set(units)) < len(units):
+        raise Invalid("incident_assist_twice", field="assist_unit_ids")
 
 
 def related(one: str, other: str) -> bool:
@@ -168,9 +236,13 @@ def related(one: str, other: str) -> bool:
 
 
 def permitted(authority: Authority, actor: Principal, incident: Incident, row: Transition) -> bool:
-    """Whether both walls let the actor take this row: the state machine's roles and the policies."""
+    """Whether both walls let the actor take this row: the state machine's roles and places, and the policies."""
     roles = {SYSTEM} if actor.kind == "system" else set(actor.roles)
-    if not roles & row.roles or (row.own_unit and actor.unit_id != incident.unit_id):
+    if not roles & row.roles or (row.own_unit and SYSTEM not in roles and actor.unit_id != incident.unit_id):
+        return False
+    if SYSTEM not in roles and not allowed_by_place(row, actor.division_code, ancestors(incident.desk_code)):
+        return False
+    if row.another and actor.id in (incident.handled_by, incident.assignee_id):
         return False
     return authority.allows(actor, f"incident.{row.action}", Resource(incident.division_code, incident.unit_id))
 
@@ -178,25 +250,24 @@ def permitted(authority: Authority, actor: Principal, incident: Incident, row: T
 def possible(authority: Authority, actor: Principal, incident: Incident) -> list[Transition]:
     """The rows that the actor may take now, in the order of the actions."""
     rows = [TRANSITIONS.get((incident.state, action)) for action in Action]
-    return [row for row in rows if row is not None and permitted(authority, actor, incident, row)]
+    found = [row for row in rows if row is not None and permitted(authority, actor, incident, row)]
+    if incident.binding:
+        found = [row for row in found if row.action is not Action.RETURN]
+    if len(ancestors(incident.desk_code)) == 1:
+        found = [row for row in found if row.action is not Action.HAND_UP]
+    return found
+
+
+async def by_platform(
+    uow: UnitOfWork, incident: Incident, move: Move, data: Mapping[str, Any] | None = None
+) -> Incident:
+    """Do an action of the platform itself on an incident that is locked already; raises Conflict where it cannot be."""
+    return await apply(uow, PLATFORM, incident, transition(incident.state, move.action), move, data)
 
 
 async def tell(uow: UnitOfWork, incident: Incident, text: str, data: Mapping[str, Any]) -> Incident:
     """Add a note of the platform to an incident that is locked already."""
-    row = TRANSITIONS[incident.state, Action.NOTE]
-    return await _apply(uow, PLATFORM, incident, row, Move(Action.NOTE, incident.version, reason=text), data)
-
-
-async def urge_by_platform(uow: UnitOfWork, incident: Incident, move: Move, data: Mapping[str, Any]) -> Incident:
-    """Urge about an incident that is locked already, and raise its escalation to `move.escalation`."""
-    return await _apply(uow, PLATFORM, incident, TRANSITIONS[incident.state, Action.URGE], move, data)
-
-
-async def attach_photos(uow: UnitOfWork, actor: Principal, incident_id: str, photo_ids: Sequence[str]) -> None:
-    """Give photos to an incident; they must be its own already or the actor's loose ones."""
-    taken = await IntakeRepository(uow.session).take_photos(photo_ids, incident_id, actor.id)
-    if unknown := set(photo_ids) - taken:
-        raise Invalid("photo_unknown", field="photo_ids", ids="、".join(sorted(unknown)))
+    return await by_platform(uow, incident, Move(Action.NOTE, incident.version, reason=text), data)
 
 
 async def require_incident(uow: UnitOfWork, scope: Scope, incident_id: str, *, lock: bool = False) -> Incident:
@@ -206,7 +277,7 @@ async def require_incident(uow: UnitOfWork, scope: Scope, incident_id: str, *, l
     return incident
 
 
-async def _apply(
+async def apply(
     uow: UnitOfWork,
     actor: Principal,
     before: Incident,
@@ -214,139 +285,91 @@ async def _apply(
     move: Move,
     data: Mapping[str, Any] | None = None,
 ) -> Incident:
-    """Take the row: incident, task, timeline and events, in this unit of work."""
+    """Take the row without asking whether the actor may: incident, tasks, reports, timeline and events at once.
+
+    The incident must be locked in this unit of work. For the modules that know a right of their own to it.
+    """
+    after = after_move(await Rulebook.load(uow), before, row, move, actor, uow.clock.now())
+    return await record(uow, actor, before, after, row.action, move, data)
+
+
+async def record(
+    uow: UnitOfWork,
+    actor: Principal,
+    before: Incident,
+    after: Incident,
+    action: Action,
+    move: Move,
+    data: Mapping[str, Any] | None = None,
+) -> Incident:
+    """Keep the incident as it is after an action, and all that follows from it; gives it back."""
     repository = IncidentRepository(uow.session)
     now = uow.clock.now()
-    after = _after(before, row, move, actor, now)
     await repository.save(after)
-    task = await _move_task(uow, after, row, move, actor, now)
-    entry_data = {
-        key: value
-        for key, value in {
-            "unit_id": after.unit_id if row.action is not Action.NOTE else None,
-            "task": task and task.seq,
-            "due_at": _iso(after.due_at) if row.target is not row.source else None,
-            "result": move.result or None,
-            "photo_ids": list(move.photo_ids) or None,
-            "place": [move.place.lon, move.place.lat] if move.place else None,
-            "escalation": move.escalation or None,
-            **(data or {}),
-        }.items()
-        if value is not None
+    task = await move_tasks(uow, after, action, move, actor, now)
+    if action is Action.REOPEN:
+        await repository.withdraw_answers(after.id)
+    if after.state in (State.CLOSED, State.DISMISSED) and not before.state.final:
+        await repository.answer_reports(after.id, await _answer(uow, after, move), now)
+    moved = after.entry != before.entry
+    kept = {
+        "unit_id": after.unit_id if action is not Action.NOTE else None,
+        "assist_unit_ids": list(move.assist_unit_ids) or None,
+        "task": task and task.seq,
+        "due_at": _iso(after.due_at) if moved else None,
+        "close_by": _iso(after.close_by) if after.close_by != before.close_by else None,
+        "category": after.category if after.category != before.category else None,
+        "grade": after.grade if after.grade != before.grade else None,
+        "desk_code": after.desk_code if after.desk_code != before.desk_code else None,
+        "division_code": after.division_code if after.division_code != before.division_code else None,
+        "reason_code": move.reason_code,
+        "result": move.result.strip() or None,
+        "photo_ids": list(move.photo_ids) or None,
+        "place": [move.place.lon, move.place.lat] if move.place else None,
+        "escalation": move.escalation or None,
+        **(data or {}),
     }
     await repository.add_entry(
         TimelineEntry(
             after.id,
             after.version,
             now,
-            _actor(actor),
-            str(row.action),
+            actor_of(actor),
+            str(action),
             before.state,
             after.state,
             move.reason.strip(),
-            entry_data,
+            {key: value for key, value in kept.items() if value is not None},
         )
     )
-    uow.publish(
-        _told(
-            IncidentChanged,
-            after,
-            action=str(row.action),
-            from_state=str(before.state),
-            actor=actor.name,
-            reason=move.reason.strip(),
-        )
-    )
+    uow.publish(told_change(after, action, before.state, actor, move.reason.strip()))
     return after
 
 
-def _after(before: Incident, row: Transition, move: Move, actor: Principal, now: datetime) -> Incident:
-    version = before.version + 1
-    if row.target is row.source:
-        return replace(before, version=version, escalation=max(before.escalation, move.escalation))
-    limit = limits()[before.grade].of(row.target)
-    due_at = None if limit is None else now + limit
-    after = replace(
-        before, state=row.target, version=version, entry=version, entered_at=now, due_at=due_at, escalation=0
-    )
-    match row.action:
-        case Action.DISPATCH:
-            return replace(
-                after, unit_id=move.unit_id, accept_by=due_at, handle_by=None, verify_by=None,
-                assignee_id=None, assignee_name=None,
-            )  # fmt: skip
-        case Action.ACCEPT:
-            return replace(after, handle_by=due_at, assignee_id=actor.id, assignee_name=actor.name)
-        case Action.REWORK:
-            return replace(after, handle_by=due_at, verify_by=None)
-        case Action.HANDLE:
-            return replace(after, verify_by=due_at)
-        case Action.RETURN:
-            return replace(after, unit_id=None, accept_by=None, handle_by=None, assignee_id=None, assignee_name=None)
-        case Action.CLOSE | Action.DISMISS:
-            return replace(after, closed_at=now)
-        case _:
-            return after
-
-
-async def _move_task(
-    uow: UnitOfWork, incident: Incident, row: Transition, move: Move, actor: Principal, now: datetime
-) -> Task | None:
-    """Bring the task of the last dispatch along, or make one; None where the action concerns no task."""
-    repository = IncidentRepository(uow.session)
-    if row.action is Action.DISPATCH:
-        assert move.unit_id is not None
-        assert incident.accept_by is not None
-        task = Task(
-            id=new_id(),
-            incident_id=incident.id,
-            seq=len(await repository.tasks_of(incident.id)) + 1,
-            state=State.DISPATCHED,
-            unit_id=move.unit_id,
-            division_code=incident.division_code,
-            dispatched_at=now,
-            accept_by=incident.accept_by,
-        )
-        await repository.add_task(task)
-    elif row.action in (Action.ACCEPT, Action.HANDLE, Action.RETURN, Action.REWORK):
-        last = (await repository.tasks_of(incident.id))[-1]
-        changes: dict[Action, dict[str, Any]] = {
-            Action.ACCEPT: {
-                "accepted_at": now,
-                "handle_by": incident.handle_by,
-                "assignee_id": actor.id,
-                "assignee_name": actor.name,
-            },
-            Action.HANDLE: {"handled_at": now, "result": move.result.strip()},
-            Action.RETURN: {"returned_at": now, "return_reason": move.reason.strip()},
-            Action.REWORK: {"handled_at": None, "handle_by": incident.handle_by, "reworked": last.reworked + 1},
-        }
-        task = replace(last, state=row.target, **changes[row.action])
-        await repository.save_task(task)
-    else:
-        return None
-    uow.publish(
-        TaskChanged(
-            subject=task.id,
-            division_code=task.division_code,
-            unit_id=task.unit_id,
-            incident_id=incident.id,
-            number=incident.number,
-            title=incident.title,
-            seq=task.seq,
-            state=str(task.state),
-            grade=incident.grade,
-        )
-    )
-    return task
+async def _answer(uow: UnitOfWork, incident: Incident, move: Move) -> str:
+    """What the reporters are told: the words of whoever ended it, else the result of the unit."""
+    said = move.result.strip() or move.reason.strip()
+    if said:
+        return said
+    results = [task.result for task in await IncidentRepository(uow.session).tasks_of(incident.id) if task.result]
+    return results[-1] if results else incident.state.zh
 
 
 def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
-def _actor(principal: Principal) -> Actor:
+def actor_of(principal: Principal) -> Actor:
+    """Who acted, as the timeline keeps it."""
     return Actor(principal.kind, principal.id, principal.name)
+
+
+def told_change(incident: Incident, action: Action, before: State, actor: Principal, reason: str) -> IncidentChanged:
+    """The event that tells of an action on an incident, which is given as it is after it."""
+    told: IncidentChanged = _told(
+        IncidentChanged, incident, action=str(action), from_state=str(before), actor=actor.name, reason=reason
+    )
+    return told
 
 
 def _told(kind: Any, incident: Incident, **more: str) -> Any:

@@ -3,7 +3,8 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chengnao.kernel.database import Base, Owned
@@ -26,18 +27,28 @@ class IncidentRow(Owned, Base):
     grade: Mapped[int]
     state: Mapped[str]
     source: Mapped[str]
+    desk_code: Mapped[str] = mapped_column(index=True)
     lon: Mapped[float | None]
     lat: Mapped[float | None]
     address: Mapped[str]
     opened_at: Mapped[datetime]
     entered_at: Mapped[datetime]
     due_at: Mapped[datetime | None]
+    close_by: Mapped[datetime | None]
     accept_by: Mapped[datetime | None]
     handle_by: Mapped[datetime | None]
     verify_by: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
     assignee_id: Mapped[str | None]
     assignee_name: Mapped[str | None]
+    handled_by: Mapped[str | None]
+    left_seconds: Mapped[float | None]
+    returns: Mapped[int]
+    reopened: Mapped[int]
+    binding: Mapped[bool]
+    closed_at_intake: Mapped[bool]
+    merged_into: Mapped[str | None] = mapped_column(ForeignKey("incidents.id"), index=True)
+    repeat_of: Mapped[str | None] = mapped_column(ForeignKey("incidents.id"), index=True)
     entry: Mapped[int]
     escalation: Mapped[int]
     version: Mapped[int]
@@ -54,6 +65,7 @@ class TaskRow(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"))
     seq: Mapped[int]
+    role: Mapped[str]
     state: Mapped[str]
     division_code: Mapped[str] = mapped_column(index=True)
     unit_id: Mapped[str]
@@ -65,7 +77,9 @@ class TaskRow(Base):
     handle_by: Mapped[datetime | None]
     handled_at: Mapped[datetime | None]
     returned_at: Mapped[datetime | None]
+    return_code: Mapped[str | None]
     return_reason: Mapped[str | None]
+    withdrawn_at: Mapped[datetime | None]
     result: Mapped[str | None]
     reworked: Mapped[int]
 
@@ -98,20 +112,42 @@ class NumberRow(Base):
     last: Mapped[int]
 
 
-class ReportRow(Owned, Base):
+class ReportRow(Base):
+    """What somebody told, without personal details. Who may see it follows from its incident."""
+
     __tablename__ = "incident_reports"
+    __table_args__ = (Index("incident_reports_by_time", "received_at"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     tracking_number: Mapped[str] = mapped_column(unique=True)
+    code_hash: Mapped[str | None]
     incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), index=True)
+    channel: Mapped[str]
     content: Mapped[str]
     category: Mapped[str]
+    given_category: Mapped[str | None]
+    confidence: Mapped[float | None]
+    division_code: Mapped[str] = mapped_column(index=True)
     lon: Mapped[float | None]
     lat: Mapped[float | None]
     address: Mapped[str]
-    reporter_name: Mapped[str | None]
-    reporter_phone: Mapped[str | None]
     received_at: Mapped[datetime]
+    external_id: Mapped[str | None] = mapped_column(index=True)
+    odd: Mapped[list[str]] = mapped_column(ARRAY(String))
+    answer: Mapped[str | None]
+    answered_at: Mapped[datetime | None]
+    satisfaction: Mapped[int | None]
+    comment: Mapped[str | None]
+    rated_at: Mapped[datetime | None]
+
+
+class ContactRow(Base):
+    """Who reported and in which words, sealed: only the vault can read it."""
+
+    __tablename__ = "report_contacts"
+
+    report_id: Mapped[str] = mapped_column(ForeignKey("incident_reports.id"), primary_key=True)
+    sealed: Mapped[bytes]
 
 
 class PhotoRow(Base):
@@ -135,4 +171,39 @@ class ResponsibilityRow(Base):
 
     division_code: Mapped[str] = mapped_column(primary_key=True)
     category: Mapped[str] = mapped_column(primary_key=True)
+    hours: Mapped[str] = mapped_column(primary_key=True, server_default="")
+    months: Mapped[str] = mapped_column(primary_key=True, server_default="")
     unit_id: Mapped[str]
+    deputy_unit_id: Mapped[str | None]
+
+
+class LimitRow(Base):
+    """A time limit that the city has set instead of the platform's."""
+
+    __tablename__ = "incident_limits"
+
+    category: Mapped[str] = mapped_column(primary_key=True)
+    grade: Mapped[int] = mapped_column(primary_key=True)
+    step: Mapped[str] = mapped_column(primary_key=True)
+    amount: Mapped[str]
+
+
+class RequestRow(Owned, Base):
+    """A unit asks for more time, or to wait."""
+
+    __tablename__ = "incident_requests"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), index=True)
+    kind: Mapped[str]
+    state: Mapped[str] = mapped_column(index=True)
+    until: Mapped[datetime]
+    reason: Mapped[str]
+    asked_by: Mapped[str]
+    asked_by_name: Mapped[str]
+    asked_at: Mapped[datetime]
+    decide_by: Mapped[datetime]
+    decider_code: Mapped[str]
+    decided_by_name: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+    decision: Mapped[str | None]

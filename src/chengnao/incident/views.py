@@ -1,56 +1,30 @@
 """Incidents, tasks and reports as the API shows them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
 from pydantic import BaseModel
 
-from chengnao.incident.catalogue import categories
+from chengnao.incident.catalogue import category_name
+from chengnao.incident.joint import AssistAction
 from chengnao.incident.model import (
     OPEN,
     Action,
     Incident,
     Need,
     Photo,
-    Report,
     Source,
     State,
     Task,
+    TaskRole,
     TimelineEntry,
     Transition,
 )
-from chengnao.kernel.database import UnitOfWork
-from chengnao.kernel.organisation.repository import OrganisationRepository
+from chengnao.incident.names import Names
+from chengnao.incident.reports.views import ReportOut
+from chengnao.incident.requests.views import RequestOut
 from chengnao.warning.routes import WarningOut
-
-
-@dataclass(frozen=True)
-class Names:
-    """The names of divisions and units, for one answer."""
-
-    divisions: dict[str, str]
-    units: dict[str, str]
-    now: datetime
-
-    @classmethod
-    async def load(cls, uow: UnitOfWork) -> Self:
-        organisation = OrganisationRepository(uow.session)
-        return cls(await organisation.division_names(), await organisation.unit_names(), uow.clock.now())
-
-    def division(self, code: str) -> str:
-        """`district street`, or the district alone."""
-        own = self.divisions.get(code, code)
-        return f"{self.divisions.get(code[:6], '')}{own}" if len(code) == 9 else own
-
-    def unit(self, unit_id: str | None) -> str | None:
-        return None if unit_id is None else self.units.get(unit_id, unit_id)
-
-
-def category_name(code: str) -> str:
-    known = categories().get(code)
-    return known.name if known else code
 
 
 class ActionOut(BaseModel):
@@ -59,9 +33,7 @@ class ActionOut(BaseModel):
     action: Action
     name: str
     name_en: str
-    needs_reason: bool
-    needs_unit: bool
-    needs_result: bool
+    needs: list[Need]
     primary: bool
 
     @classmethod
@@ -70,9 +42,7 @@ class ActionOut(BaseModel):
             action=row.action,
             name=row.action.zh,
             name_en=row.action.en,
-            needs_reason=Need.REASON in row.needs,
-            needs_unit=Need.UNIT in row.needs,
-            needs_result=Need.RESULT in row.needs,
+            needs=sorted(row.needs),
             primary=row.primary,
         )
 
@@ -90,6 +60,8 @@ class IncidentOut(BaseModel):
     source: Source
     division_code: str
     division_name: str
+    desk_code: str
+    desk_name: str
     lon: float | None
     lat: float | None
     address: str
@@ -101,8 +73,15 @@ class IncidentOut(BaseModel):
     handle_by: datetime | None
     verify_by: datetime | None
     due_at: datetime | None
+    close_by: datetime | None
     overdue: bool
     escalation: int
+    returns: int
+    reopened: int
+    binding: bool
+    closed_at_intake: bool
+    merged_into: str | None
+    repeat_of: str | None
     closed_at: datetime | None
     version: int
 
@@ -112,6 +91,7 @@ class IncidentOut(BaseModel):
             "category_name": category_name(incident.category),
             "state_name": incident.state.zh,
             "division_name": names.division(incident.division_code),
+            "desk_name": names.division(incident.desk_code),
             "unit_name": names.unit(incident.unit_id),
             "overdue": incident.overdue(names.now),
         }
@@ -137,6 +117,7 @@ class TaskOut(BaseModel):
     incident_id: str
     incident: TaskIncident
     seq: int
+    role: TaskRole
     state: State
     state_name: str
     unit_id: str
@@ -149,64 +130,40 @@ class TaskOut(BaseModel):
     handle_by: datetime | None
     handled_at: datetime | None
     returned_at: datetime | None
+    return_code: str | None
     return_reason: str | None
+    withdrawn_at: datetime | None
     result: str | None
     reworked: int
     overdue: bool
     actions: list[ActionOut]
+    """What the asker may do with the incident, where the task is that of its unit in the lead."""
+    steps: list[AssistAction]
+    """What the asker may do with the task itself, where its unit assists."""
 
     @classmethod
-    def of(cls, task: Task, incident: Incident, names: Names, rows: Sequence[Transition] = ()) -> Self:
+    def of(
+        cls,
+        task: Task,
+        incident: Incident,
+        names: Names,
+        rows: Sequence[Transition] = (),
+        steps: Sequence[AssistAction] = (),
+    ) -> Self:
         derived = {
             "incident": TaskIncident(
                 **{name: getattr(incident, name) for name in TaskIncident.model_fields if hasattr(incident, name)},
                 category_name=category_name(incident.category),
                 division_name=names.division(incident.division_code),
             ),
-            "state_name": task.state.zh,
+            "state_name": "已撤回" if task.withdrawn_at else task.state.zh,
             "unit_name": names.unit(task.unit_id),
             "overdue": task.overdue(names.now),
             "actions": [ActionOut.of(row) for row in rows],
+            "steps": list(steps),
         }
         plain = {name: getattr(task, name) for name in cls.model_fields if name not in derived}
         return cls(**plain, **derived)
-
-
-class ReportOut(BaseModel):
-    """`reporter_phone` shows its middle only to those who work on the incident."""
-
-    id: str
-    tracking_number: str
-    incident_id: str
-    content: str
-    category: str
-    category_name: str
-    division_code: str
-    division_name: str
-    lon: float | None
-    lat: float | None
-    address: str
-    reporter_name: str | None
-    reporter_phone: str | None
-    received_at: datetime
-
-    @classmethod
-    def of(cls, report: Report, names: Names, *, full: bool = False) -> Self:
-        derived = {
-            "category_name": category_name(report.category),
-            "division_name": names.division(report.division_code),
-            "reporter_phone": report.reporter_phone if full else masked(report.reporter_phone),
-        }
-        plain = {name: getattr(report, name) for name in cls.model_fields if name not in derived}
-        return cls(**plain, **derived)
-
-
-def masked(phone: str | None) -> str | None:
-    """The number with its middle hidden."""
-    if phone is None:
-        return None
-    kept = min(4, len(phone) // 3)
-    return phone[: min(3, kept)] + "*" * (len(phone) - kept - min(3, kept)) + (phone[-kept:] if kept else "")
 
 
 class TimelineOut(BaseModel):
@@ -227,6 +184,13 @@ class TimelineOut(BaseModel):
         data = dict(entry.data)
         if "unit_id" in data:
             data["unit_name"] = names.unit(data["unit_id"])
+        if "assist_unit_ids" in data:
+            data["assist_unit_names"] = [names.unit(unit) for unit in data["assist_unit_ids"]]
+        for key in ("desk", "division"):
+            if f"{key}_code" in data:
+                data[f"{key}_name"] = names.division(data[f"{key}_code"])
+        if "category" in data:
+            data["category_name"] = category_name(data["category"])
         opened = entry.action == OPEN
         return cls(
             seq=entry.seq,
@@ -258,4 +222,5 @@ class IncidentDetail(IncidentOut):
     tasks: list[TaskOut]
     timeline: list[TimelineOut]
     photos: list[PhotoOut]
+    requests: list[RequestOut]
     actions: list[ActionOut]

@@ -74,6 +74,18 @@ class InboxRow(Base):
     at: Mapped[datetime]
 
 
+class AnswerRow(Base):
+    """The answer that a request with an idempotency key got; given again when the request comes again."""
+
+    __tablename__ = "answers"
+
+    principal_id: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+    answer: Mapped[dict[str, Any]]
+    at: Mapped[datetime] = mapped_column(index=True)
+
+
 class Database:
     """A pool of connections to PostgreSQL."""
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Self, TypeVar
 
-from fastapi import Depends, FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
@@ -20,6 +20,7 @@ from chengnao.kernel.bus import Bus
 from chengnao.kernel.clock import Clock
 from chengnao.kernel.database import Database, UnitOfWork
 from chengnao.kernel.errors import ChengnaoError, Forbidden, Invalid, Unauthenticated, Unavailable
+from chengnao.kernel.idempotency import Repeatable
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.paging import Page, PageRequest
 from chengnao.kernel.settings import Settings
@@ -102,6 +103,24 @@ async def check(request: Request, principal: Principal, action: str, division_co
         await access.record_act(uow, principal, action, "refused", division=division_code, unit=unit_id)
         await uow.commit()
     raise Forbidden("forbidden", action=action)
+
+
+async def _repeatable(
+    request: Request,
+    uow: UowDep,
+    principal: CurrentPrincipal,
+    idempotency_key: Annotated[
+        str | None, Header(min_length=8, max_length=64, description="names the request, so that a retry does nothing")
+    ] = None,
+) -> Repeatable:
+    what = f"{request.method} {request.url.path}\n".encode()
+    if not request.headers.get("content-type", "").startswith("multipart/"):  # its boundary differs each time
+        what += await request.body()
+    return Repeatable(uow, principal.id, idempotency_key, what)
+
+
+RepeatableDep = Annotated[Repeatable, Depends(_repeatable)]
+"""The request, which its sender may have named by the header `Idempotency-Key` so as to send it again."""
 
 
 def scope_of(principal: CurrentPrincipal) -> Scope:

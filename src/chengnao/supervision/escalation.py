@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chengnao.incident.model import TRANSITIONS, Action, Incident
+from chengnao.incident.moves import Move
 from chengnao.incident.repository import IncidentRepository
-from chengnao.incident.service import Move, urge_by_platform
+from chengnao.incident.service import by_platform
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.organisation.model import ancestors
@@ -55,5 +56,5 @@ async def escalate(uow: UnitOfWork, incident_id: str, entry: int, level: int) ->
             told = upper_division(holder)
             reason = f"{incident.state.zh}催办后仍未办理，提请上级督办"
         move = Move(Action.URGE, incident.version, reason=reason, escalation=level)
-        await urge_by_platform(uow, incident, move, {"told_division": told})
+        await by_platform(uow, incident, move, {"told_division": told})
     return Verdict()

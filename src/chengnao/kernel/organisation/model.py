@@ -41,6 +41,8 @@ class Unit:
     division_code: str
     parent_id: str | None = None
     phone: str = ""
+    capacity: int | None = None
+    """How many tasks it can have in work at a time; None is unbounded."""
 
 
 @dataclass(frozen=True)

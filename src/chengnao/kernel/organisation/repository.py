@@ -1,18 +1,21 @@
 """All SQL over divisions, units and rosters. Names of divisions and units are public within the platform."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from chengnao.kernel.access.model import Scope
+from chengnao.kernel.access.tables import UserRow
 from chengnao.kernel.organisation.model import Division, Duty, Unit
 from chengnao.kernel.organisation.tables import DivisionRow, DutyRow, UnitRow
 from chengnao.kernel.paging import Page, PageRequest
 from chengnao.kernel.repository import Repository, batched, contains
 from chengnao.kernel.vocabulary import Tier
+
+_ROSTER = timedelta(days=7)
 
 
 class OrganisationRepository(Repository):
@@ -71,6 +74,29 @@ class OrganisationRepository(Repository):
     async def unit_names(self) -> dict[str, str]:
         return {row.id: row.name for row in (await self.session.execute(select(UnitRow.id, UnitRow.name))).all()}
 
+    async def by_ids(self, unit_ids: Sequence[str]) -> dict[str, Unit]:
+        rows = await self.session.scalars(select(UnitRow).where(UnitRow.id.in_(unit_ids)))
+        return {row.id: _unit(row) for row in rows}
+
+    async def on_duty(self, unit_ids: Sequence[str], at: datetime) -> dict[str, list[str]]:
+        """The names of those on duty, by unit; a unit that keeps no roster at present is missing.
+
+        A unit keeps one where some turn of it lies within the week before or after.
+        """
+        near = (DutyRow.starts_at < at + _ROSTER, DutyRow.ends_at > at - _ROSTER)
+        query = (
+            select(DutyRow.unit_id, UserRow.display_name, (DutyRow.starts_at <= at) & (DutyRow.ends_at > at))
+            .join(UserRow, UserRow.id == DutyRow.user_id)
+            .where(DutyRow.unit_id.in_(unit_ids), *near)
+            .order_by(DutyRow.starts_at, DutyRow.id)
+        )
+        found: dict[str, list[str]] = {}
+        for unit_id, name, now in await self.session.execute(query):
+            names = found.setdefault(unit_id, [])
+            if now:
+                names.append(name)
+        return found
+
     async def add_duty(self, duty: Duty) -> None:
         self.session.add(DutyRow(**asdict(duty)))
 
@@ -107,4 +133,4 @@ def _division(row: DivisionRow) -> Division:
 
 
 def _unit(row: UnitRow) -> Unit:
-    return Unit(row.id, row.name, row.division_code, row.parent_id, row.phone)
+    return Unit(row.id, row.name, row.division_code, row.parent_id, row.phone, row.capacity)

@@ -39,6 +39,7 @@ class UnitBody(BaseModel):
     division_code: Code
     parent_id: str | None = None
     phone: Annotated[str, Field(max_length=30)] = ""
+    capacity: Annotated[int | None, Field(ge=1, le=100_000)] = None
 
 
 class DutyIn(BaseModel):

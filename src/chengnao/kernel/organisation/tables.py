@@ -31,6 +31,7 @@ class UnitRow(Base):
     division_code: Mapped[str] = mapped_column(index=True)
     parent_id: Mapped[str | None] = mapped_column(ForeignKey("units.id"))
     phone: Mapped[str]
+    capacity: Mapped[int | None]
 
 
 class DutyRow(Base):

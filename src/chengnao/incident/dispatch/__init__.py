@@ -1,0 +1,1 @@
+"""Which unit answers for what, and which one gets an incident now."""
