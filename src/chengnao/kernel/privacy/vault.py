@@ -39,18 +39,23 @@ class Vault:
 
     def seal(self, record: str, value: str) -> bytes:
         """The value sealed for the record of this id: no other record can open it."""
-        nonce = os.urandom(_NONCE)
-        sealed = self._keys[self._current].encrypt(nonce, value.encode(), record.encode())
-        return _FORM + self._current + nonce + sealed
+        return self.seal_bytes(record, value.encode())
 
     def open(self, record: str, sealed: bytes) -> str:
         """The value that was sealed for the record; raises SealBroken."""
+        return self.open_bytes(record, sealed).decode()
+
+    def seal_bytes(self, record: str, value: bytes) -> bytes:
+        nonce = os.urandom(_NONCE)
+        return _FORM + self._current + nonce + self._keys[self._current].encrypt(nonce, value, record.encode())
+
+    def open_bytes(self, record: str, sealed: bytes) -> bytes:
         key = self._keys.get(_name(sealed))
         if sealed[:1] != _FORM or key is None:
             raise SealBroken("seal_key_unknown", key=_name(sealed).hex(), record=record)
         body = sealed[1 + _NAME :]
         try:
-            return key.decrypt(body[:_NONCE], body[_NONCE:], record.encode()).decode()
+            return key.decrypt(body[:_NONCE], body[_NONCE:], record.encode())
         except (InvalidTag, ValueError) as error:
             raise SealBroken("seal_broken", record=record) from error
 
@@ -60,7 +65,7 @@ class Vault:
 
     def reseal(self, record: str, sealed: bytes) -> bytes:
         """The same value sealed with the key that seals now; raises SealBroken."""
-        return sealed if self.current(sealed) else self.seal(record, self.open(record, sealed))
+        return sealed if self.current(sealed) else self.seal_bytes(record, self.open_bytes(record, sealed))
 
 
 def _name(sealed: bytes) -> bytes:
