@@ -225,7 +225,13 @@ class Incident:
     accept_by: datetime | None = None
     handle_by: datetime | None = None
     verify_by: datetime | None = None
+    dispatched_at: datetime | None = None
+    """For the first time."""
+    handled_at: datetime | None = None
+    verified_at: datetime | None = None
     closed_at: datetime | None = None
+    urged: int = 0
+    """How often, by persons and by the platform."""
     assignee_id: str | None = None
     assignee_name: str | None = None
     handled_by: str | None = None

@@ -40,7 +40,8 @@ def after_move(
     """The incident after the row was taken, with its new times."""
     version = before.version + 1
     if not row.moves:
-        return replace(before, version=version, escalation=max(before.escalation, move.escalation))
+        urged = before.urged + (row.action is Action.URGE)
+        return replace(before, version=version, urged=urged, escalation=max(before.escalation, move.escalation))
     after = _facts(before, row.action, move, actor)
     due_at = rulebook.state_due(after.category, after.grade, row.target, now)
     after = replace(
@@ -48,11 +49,11 @@ def after_move(
     )
     match row.action:
         case Action.DISPATCH | Action.SETTLE:
-            return replace(after, accept_by=due_at)
+            return replace(after, accept_by=due_at, dispatched_at=before.dispatched_at or now)
         case Action.ACCEPT | Action.REWORK:
-            return replace(after, handle_by=due_at, verify_by=None)
+            return replace(after, handle_by=due_at, verify_by=None, handled_at=None)
         case Action.HANDLE:
-            return replace(after, verify_by=due_at)
+            return replace(after, verify_by=due_at, handled_at=now)
         case Action.EXTEND:
             assert move.until is not None
             later = max(move.until - (before.due_at or move.until), timedelta())
@@ -65,13 +66,14 @@ def after_move(
             due = rulebook.resumed(before.category, before.grade, now, before.left_seconds or 0.0)
             close_by = None if before.close_by is None else before.close_by + (now - before.entered_at)
             return replace(after, due_at=due, handle_by=due, close_by=close_by, left_seconds=None)
-        case Action.CLOSE | Action.DISMISS:
-            return replace(after, closed_at=now)
-        case Action.ANSWER:
-            return replace(after, closed_at=now, closed_at_intake=True)
+        case Action.VERIFY:
+            return replace(after, verified_at=now)
+        case Action.CLOSE | Action.DISMISS | Action.ANSWER:
+            return replace(after, closed_at=now, closed_at_intake=row.action is Action.ANSWER)
         case Action.REOPEN:
             close_by = rulebook.due(after.category, after.grade, "whole", now)
-            return replace(after, closed_at=None, close_by=close_by, reopened=before.reopened + 1)
+            again = replace(after, handled_at=None, verified_at=None, closed_at=None)
+            return replace(again, close_by=close_by, reopened=before.reopened + 1)
         case Action.RECATEGORISE:
             return replace(after, close_by=rulebook.due(after.category, after.grade, "whole", before.opened_at))
         case _:

@@ -142,7 +142,7 @@ class IncidentRepository(Repository):
 
     async def tasks_of(self, incident_id: str) -> list[Task]:
         query = select(TaskRow).where(TaskRow.incident_id == incident_id).order_by(TaskRow.seq)
-        return [_task(row) for row in await self.session.scalars(query.execution_options(populate_existing=True))]
+        return [task_of(row) for row in await self.session.scalars(query.execution_options(populate_existing=True))]
 
     async def unit_tasks(
         self, scope: Scope, unit_id: str, open_: bool, request: PageRequest
@@ -159,12 +159,12 @@ class IncidentRepository(Repository):
         ids = {row.incident_id for row in page.items}
         rows = await self.session.scalars(select(IncidentRow).where(IncidentRow.id.in_(ids)))
         incidents = {row.id: incident_of(row) for row in rows}
-        pairs = [(_task(row), incidents[row.incident_id]) for row in page.items]
+        pairs = [(task_of(row), incidents[row.incident_id]) for row in page.items]
         return Page(pairs, page.total, page.page, page.size)
 
     async def task(self, scope: Scope, task_id: str) -> Task | None:
         row = await self.session.scalar(select(TaskRow).where(TaskRow.id == task_id, scope.where(TaskRow)))
-        return None if row is None else _task(row)
+        return None if row is None else task_of(row)
 
     async def open_tasks_of(self, unit_ids: Sequence[str]) -> dict[str, int]:
         """How many tasks each of the units has in work; units without any are missing."""
@@ -182,9 +182,10 @@ class IncidentRepository(Repository):
         await self.session.execute(statement.values(answer=answer, answered_at=at))
 
     async def withdraw_answers(self, incident_id: str) -> None:
-        """The matter is open again: what was answered and said of it stands in the timeline alone."""
-        nothing = {"answer": None, "answered_at": None, "satisfaction": None, "comment": None, "rated_at": None}
-        await self.session.execute(update(ReportRow).where(ReportRow.incident_id == incident_id).values(**nothing))
+        """The matter is open again: the answer stands in the timeline alone. What reporters said of it stays until they
+        say something else, or nobody's dissatisfaction would be counted."""
+        statement = update(ReportRow).where(ReportRow.incident_id == incident_id)
+        await self.session.execute(statement.values(answer=None, answered_at=None))
 
     async def own_limits(self) -> dict[tuple[str, int, str], Amount]:
         """The limits that the city has set, by category, grade and step."""
@@ -222,20 +223,7 @@ class IncidentRepository(Repository):
 
     async def timeline_of(self, incident_id: str) -> list[TimelineEntry]:
         query = select(TimelineRow).where(TimelineRow.incident_id == incident_id).order_by(TimelineRow.seq)
-        return [
-            TimelineEntry(
-                incident_id=row.incident_id,
-                seq=row.seq,
-                at=row.at,
-                actor=Actor(row.actor_kind, row.actor_id, row.actor_name),
-                action=row.action,
-                from_state=State(row.from_state) if row.from_state else None,
-                to_state=State(row.to_state),
-                reason=row.reason,
-                data=row.data,
-            )
-            for row in await self.session.scalars(query)
-        ]
+        return [entry_of(row) for row in await self.session.scalars(query)]
 
 
 def visible(scope: Scope) -> ColumnElement[bool]:
@@ -260,6 +248,20 @@ def incident_of(row: IncidentRow) -> Incident:
     return Incident(**values | {"state": State(row.state), "source": Source(row.source)})
 
 
-def _task(row: TaskRow) -> Task:
+def task_of(row: TaskRow) -> Task:
     values = {each.name: getattr(row, each.name) for each in fields(Task)}
     return Task(**values | {"state": State(row.state), "role": TaskRole(row.role)})
+
+
+def entry_of(row: TimelineRow) -> TimelineEntry:
+    return TimelineEntry(
+        incident_id=row.incident_id,
+        seq=row.seq,
+        at=row.at,
+        actor=Actor(row.actor_kind, row.actor_id, row.actor_name),
+        action=row.action,
+        from_state=State(row.from_state) if row.from_state else None,
+        to_state=State(row.to_state),
+        reason=row.reason,
+        data=row.data,
+    )

@@ -103,6 +103,7 @@ async def open_incident(uow: UnitOfWork, actor: Principal, opening: Opening) -> 
         "source": str(opening.source),
         "category": kind.code,
         "grade": grade,
+        "division_code": incident.division_code,
         "desk_code": incident.desk_code,
         "due_at": _iso(incident.due_at),
         "close_by": _iso(incident.close_by),

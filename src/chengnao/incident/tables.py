@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -38,7 +38,11 @@ class IncidentRow(Owned, Base):
     accept_by: Mapped[datetime | None]
     handle_by: Mapped[datetime | None]
     verify_by: Mapped[datetime | None]
-    closed_at: Mapped[datetime | None]
+    dispatched_at: Mapped[datetime | None]
+    handled_at: Mapped[datetime | None]
+    verified_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None] = mapped_column(index=True)
+    urged: Mapped[int]
     assignee_id: Mapped[str | None]
     assignee_name: Mapped[str | None]
     handled_by: Mapped[str | None]
@@ -116,7 +120,10 @@ class ReportRow(Base):
     """What somebody told, without personal details. Who may see it follows from its incident."""
 
     __tablename__ = "incident_reports"
-    __table_args__ = (Index("incident_reports_by_time", "received_at"),)
+    __table_args__ = (
+        Index("incident_reports_by_time", "received_at"),
+        Index("incident_reports_by_rating", "rated_at", postgresql_where=text("rated_at IS NOT NULL")),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     tracking_number: Mapped[str] = mapped_column(unique=True)
