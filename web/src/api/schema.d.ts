@@ -8,10 +8,10 @@ export interface components {
          * Action
          * @enum {string}
          */
-        Action: "dispatch" | "dismiss" | "accept" | "return" | "handle" | "verify" | "rework" | "close" | "urge" | "note";
+        Action: "dispatch" | "dismiss" | "answer" | "recategorise" | "hand_up" | "hand_down" | "accept" | "return" | "dispute" | "settle" | "extend" | "suspend" | "resume" | "handle" | "verify" | "rework" | "close" | "reopen" | "merge" | "unmerge" | "urge" | "note";
         /**
          * ActionIn
-         * @description `version`: of the incident as the actor saw it.
+         * @description `version`: of the incident as the actor saw it; the rest is what the action needs, see the incident's actions.
          */
         ActionIn: {
             /** Version */
@@ -21,8 +21,19 @@ export interface components {
              * @default
              */
             reason: string;
+            /** Reason Code */
+            reason_code?: string | null;
             /** Unit Id */
             unit_id?: string | null;
+            /**
+             * Assist Unit Ids
+             * @default []
+             */
+            assist_unit_ids: string[];
+            /** Category */
+            category?: string | null;
+            /** Division Code */
+            division_code?: string | null;
             /**
              * Result
              * @default
@@ -48,15 +59,16 @@ export interface components {
             name: string;
             /** Name En */
             name_en: string;
-            /** Needs Reason */
-            needs_reason: boolean;
-            /** Needs Unit */
-            needs_unit: boolean;
-            /** Needs Result */
-            needs_result: boolean;
+            /** Needs */
+            needs: components["schemas"]["Need"][];
             /** Primary */
             primary: boolean;
         };
+        /**
+         * AssistAction
+         * @enum {string}
+         */
+        AssistAction: "accept" | "return" | "handle" | "withdraw";
         /** AuditOut */
         AuditOut: {
             /** Id */
@@ -94,7 +106,27 @@ export interface components {
             /** File */
             file: string;
         };
-        /** CategoryOut */
+        /**
+         * CalendarOut
+         * @description `known_until`: the last day of the last year whose holidays are known; after it weekends alone decide.
+         */
+        CalendarOut: {
+            /** Year */
+            year: number;
+            /** Hours */
+            hours: string[];
+            /**
+             * Known Until
+             * Format: date
+             */
+            known_until: string;
+            /** Days */
+            days: components["schemas"]["DayOut"][];
+        };
+        /**
+         * CategoryOut
+         * @description `words`: what people call it.
+         */
         CategoryOut: {
             /** Code */
             code: string;
@@ -108,7 +140,15 @@ export interface components {
             field: string;
             /** Source */
             source: string;
+            /** Words */
+            words: string[];
         };
+        /**
+         * Channel
+         * @description By which way a report came in.
+         * @enum {string}
+         */
+        Channel: "citizen" | "hotline" | "patrol" | "open311" | "import" | "letter" | "call" | "machine";
         /** ClockOut */
         ClockOut: {
             /**
@@ -128,6 +168,74 @@ export interface components {
             /** Count */
             count: number;
             worst: components["schemas"]["Status"];
+        };
+        /**
+         * ContactIn
+         * @description `purpose`: why it must be read; it is put on record.
+         */
+        ContactIn: {
+            /** Purpose */
+            purpose: string;
+        };
+        /**
+         * ContactOut
+         * @description `content`: the words as they were said.
+         */
+        ContactOut: {
+            /** Name */
+            name: string | null;
+            /** Phone */
+            phone: string | null;
+            /** Content */
+            content: string;
+        };
+        /** DayBody */
+        DayBody: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Working */
+            working: boolean;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /**
+         * DayOut
+         * @description A day that the country has named a holiday or a make-up day, or that the city has settled itself (`own`).
+         */
+        DayOut: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Working */
+            working: boolean;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Own */
+            own: boolean;
+        };
+        /**
+         * DecisionIn
+         * @description A refusal needs a reason.
+         */
+        DecisionIn: {
+            /** Approve */
+            approve: boolean;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
         };
         /** Definition */
         Definition: {
@@ -587,6 +695,10 @@ export interface components {
             division_code: string;
             /** Division Name */
             division_name: string;
+            /** Desk Code */
+            desk_code: string;
+            /** Desk Name */
+            desk_name: string;
             /** Lon */
             lon: number | null;
             /** Lat */
@@ -612,10 +724,24 @@ export interface components {
             verify_by: string | null;
             /** Due At */
             due_at: string | null;
+            /** Close By */
+            close_by: string | null;
             /** Overdue */
             overdue: boolean;
             /** Escalation */
             escalation: number;
+            /** Returns */
+            returns: number;
+            /** Reopened */
+            reopened: number;
+            /** Binding */
+            binding: boolean;
+            /** Closed At Intake */
+            closed_at_intake: boolean;
+            /** Merged Into */
+            merged_into: string | null;
+            /** Repeat Of */
+            repeat_of: string | null;
             /** Closed At */
             closed_at: string | null;
             /** Version */
@@ -630,6 +756,8 @@ export interface components {
             timeline: components["schemas"]["TimelineOut"][];
             /** Photos */
             photos: components["schemas"]["PhotoOut"][];
+            /** Requests */
+            requests: components["schemas"]["RequestOut"][];
             /** Actions */
             actions: components["schemas"]["ActionOut"][];
         };
@@ -682,6 +810,10 @@ export interface components {
             division_code: string;
             /** Division Name */
             division_name: string;
+            /** Desk Code */
+            desk_code: string;
+            /** Desk Name */
+            desk_name: string;
             /** Lon */
             lon: number | null;
             /** Lat */
@@ -707,15 +839,34 @@ export interface components {
             verify_by: string | null;
             /** Due At */
             due_at: string | null;
+            /** Close By */
+            close_by: string | null;
             /** Overdue */
             overdue: boolean;
             /** Escalation */
             escalation: number;
+            /** Returns */
+            returns: number;
+            /** Reopened */
+            reopened: number;
+            /** Binding */
+            binding: boolean;
+            /** Closed At Intake */
+            closed_at_intake: boolean;
+            /** Merged Into */
+            merged_into: string | null;
+            /** Repeat Of */
+            repeat_of: string | null;
             /** Closed At */
             closed_at: string | null;
             /** Version */
             version: number;
         };
+        /**
+         * Kind
+         * @enum {string}
+         */
+        Kind: "extension" | "suspension";
         /** LatestOut */
         LatestOut: {
             /** Metric */
@@ -840,6 +991,12 @@ export interface components {
             /** Name */
             name: string;
         };
+        /**
+         * Need
+         * @description What the actor must give with an action.
+         * @enum {string}
+         */
+        Need: "reason" | "reason_code" | "unit" | "result" | "category" | "division" | "evidence";
         /** PageOf[AuditOut] */
         PageOf_AuditOut_: {
             /** Items */
@@ -910,6 +1067,17 @@ export interface components {
         PageOf_ReportOut_: {
             /** Items */
             items: components["schemas"]["ReportOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[RequestOut] */
+        PageOf_RequestOut_: {
+            /** Items */
+            items: components["schemas"]["RequestOut"][];
             /** Total */
             total: number;
             /** Page */
@@ -1044,15 +1212,15 @@ export interface components {
          * @enum {string}
          */
         Protocol: "http" | "mqtt" | "hj212";
-        /** ReportIn */
+        /**
+         * ReportIn
+         * @description `category` may be left out: the words tell it, or a person does.
+         */
         ReportIn: {
             /** Content */
             content: string;
-            /**
-             * Category
-             * @default other
-             */
-            category: string;
+            /** Category */
+            category?: string | null;
             /** Division Code */
             division_code?: string | null;
             /** Lon */
@@ -1064,6 +1232,8 @@ export interface components {
              * @default
              */
             address: string;
+            /** @default machine */
+            channel: components["schemas"]["Channel"];
             /** Reporter Name */
             reporter_name?: string | null;
             /** Reporter Phone */
@@ -1073,19 +1243,30 @@ export interface components {
              * @default []
              */
             photo_ids: string[];
+            /** External Id */
+            external_id?: string | null;
         };
-        /** ReportMade */
+        /**
+         * ReportMade
+         * @description `code`: with it the reporter asks what became of the matter; it is shown only now.
+         */
         ReportMade: {
             /** Id */
             id: string;
             /** Tracking Number */
             tracking_number: string;
+            /** Code */
+            code: string;
             /** Incident Id */
             incident_id: string;
+            /** Incident Number */
+            incident_number: string;
+            /** Category */
+            category: string;
         };
         /**
          * ReportOut
-         * @description `reporter_phone` shows its middle only to those who work on the incident.
+         * @description `given_category`: what the reporter chose; `satisfaction`: 1 to 5.
          */
         ReportOut: {
             /** Id */
@@ -1094,12 +1275,19 @@ export interface components {
             tracking_number: string;
             /** Incident Id */
             incident_id: string;
+            channel: components["schemas"]["Channel"];
+            /** Channel Name */
+            channel_name: string;
             /** Content */
             content: string;
             /** Category */
             category: string;
             /** Category Name */
             category_name: string;
+            /** Given Category */
+            given_category: string | null;
+            /** Confidence */
+            confidence: number | null;
             /** Division Code */
             division_code: string;
             /** Division Name */
@@ -1110,24 +1298,121 @@ export interface components {
             lat: number | null;
             /** Address */
             address: string;
-            /** Reporter Name */
-            reporter_name: string | null;
-            /** Reporter Phone */
-            reporter_phone: string | null;
             /**
              * Received At
              * Format: date-time
              */
             received_at: string;
+            /** External Id */
+            external_id: string | null;
+            /** Odd */
+            odd: string[];
+            /** Answer */
+            answer: string | null;
+            /** Answered At */
+            answered_at: string | null;
+            /** Satisfaction */
+            satisfaction: number | null;
+            /** Comment */
+            comment: string | null;
         };
-        /** ResponsibilityIn */
+        /**
+         * RequestIn
+         * @description `until`: the deadline asked for, or when the handling goes on after a suspension.
+         */
+        RequestIn: {
+            kind: components["schemas"]["Kind"];
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * RequestOut
+         * @description `decider_code`: the division whose desk decides; `decision`: the reason given with it.
+         */
+        RequestOut: {
+            /** Id */
+            id: string;
+            /** Incident Id */
+            incident_id: string;
+            kind: components["schemas"]["Kind"];
+            /** Kind Name */
+            kind_name: string;
+            state: components["schemas"]["RequestState"];
+            /** State Name */
+            state_name: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /** Reason */
+            reason: string;
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /** Unit Name */
+            unit_name: string | null;
+            /** Asked By Name */
+            asked_by_name: string;
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            asked_at: string;
+            /**
+             * Decide By
+             * Format: date-time
+             */
+            decide_by: string;
+            /** Overdue */
+            overdue: boolean;
+            /** Decider Code */
+            decider_code: string;
+            /** Decider Name */
+            decider_name: string;
+            /** Decided By Name */
+            decided_by_name: string | null;
+            /** Decided At */
+            decided_at: string | null;
+            /** Decision */
+            decision: string | null;
+        };
+        /**
+         * RequestState
+         * @enum {string}
+         */
+        RequestState: "open" | "granted" | "refused" | "lapsed";
+        /**
+         * ResponsibilityIn
+         * @description `category`: a code, or `*` for all that no row names.
+         *
+         *     `hours` such as 08:00-18:00 and `months` such as 6-9 bound the row; empty is always.
+         */
         ResponsibilityIn: {
             /** Division Code */
             division_code: string;
             /** Category */
             category: string;
+            /**
+             * Hours
+             * @default
+             */
+            hours: string;
+            /**
+             * Months
+             * @default
+             */
+            months: string;
             /** Unit Id */
             unit_id: string;
+            /** Deputy Unit Id */
+            deputy_unit_id?: string | null;
         };
         /** ResponsibilityOut */
         ResponsibilityOut: {
@@ -1135,14 +1420,42 @@ export interface components {
             division_code: string;
             /** Category */
             category: string;
+            /**
+             * Hours
+             * @default
+             */
+            hours: string;
+            /**
+             * Months
+             * @default
+             */
+            months: string;
             /** Unit Id */
             unit_id: string;
+            /** Deputy Unit Id */
+            deputy_unit_id?: string | null;
             /** Division Name */
             division_name: string;
             /** Category Name */
             category_name: string;
             /** Unit Name */
             unit_name: string | null;
+            /** Deputy Unit Name */
+            deputy_unit_name: string | null;
+        };
+        /**
+         * ReturnReasonOut
+         * @description `wrong_unit`: the dispatch had chosen the wrong unit.
+         */
+        ReturnReasonOut: {
+            /** Code */
+            code: string;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Wrong Unit */
+            wrong_unit: boolean;
         };
         /**
          * Role
@@ -1221,6 +1534,45 @@ export interface components {
          * @enum {string}
          */
         Status: "online" | "offline" | "faulty";
+        /**
+         * StepIn
+         * @description A step of a unit that assists: returning and withdrawing need a reason, finishing a result.
+         */
+        StepIn: {
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Reason Code */
+            reason_code?: string | null;
+            /**
+             * Result
+             * @default
+             */
+            result: string;
+            /**
+             * Photo Ids
+             * @default []
+             */
+            photo_ids: string[];
+        };
+        /**
+         * Suggestion
+         * @description The unit that the responsibilities choose now, and why; empty where no row is in force.
+         */
+        Suggestion: {
+            /** Unit Id */
+            unit_id: string | null;
+            /** Unit Name */
+            unit_name: string | null;
+            /** Deputy Unit Id */
+            deputy_unit_id: string | null;
+            /** Deputy Unit Name */
+            deputy_unit_name: string | null;
+            /** Reasons */
+            reasons: string[];
+        };
         /** TaskIncident */
         TaskIncident: {
             /** Number */
@@ -1253,6 +1605,7 @@ export interface components {
             incident: components["schemas"]["TaskIncident"];
             /** Seq */
             seq: number;
+            role: components["schemas"]["TaskRole"];
             state: components["schemas"]["chengnao__incident__model__State"];
             /** State Name */
             state_name: string;
@@ -1282,8 +1635,12 @@ export interface components {
             handled_at: string | null;
             /** Returned At */
             returned_at: string | null;
+            /** Return Code */
+            return_code: string | null;
             /** Return Reason */
             return_reason: string | null;
+            /** Withdrawn At */
+            withdrawn_at: string | null;
             /** Result */
             result: string | null;
             /** Reworked */
@@ -1292,7 +1649,14 @@ export interface components {
             overdue: boolean;
             /** Actions */
             actions: components["schemas"]["ActionOut"][];
+            /** Steps */
+            steps: components["schemas"]["AssistAction"][];
         };
+        /**
+         * TaskRole
+         * @enum {string}
+         */
+        TaskRole: "lead" | "assist";
         /**
          * ThresholdIn
          * @description Exactly one of `device_class` and `device_id`; `levels` maps a level, 1 to 4, to its value.
@@ -1491,6 +1855,8 @@ export interface components {
              * @default
              */
             phone: string;
+            /** Capacity */
+            capacity?: number | null;
         };
         /** UserIn */
         UserIn: {
@@ -1661,12 +2027,12 @@ export interface components {
          * Source
          * @enum {string}
          */
-        chengnao__incident__model__Source: "warning" | "report" | "manual";
+        chengnao__incident__model__Source: "warning" | "report" | "manual" | "import";
         /**
          * State
          * @enum {string}
          */
-        chengnao__incident__model__State: "new" | "dispatched" | "accepted" | "returned" | "handled" | "verified" | "closed" | "dismissed";
+        chengnao__incident__model__State: "new" | "dispatched" | "accepted" | "suspended" | "returned" | "disputed" | "handled" | "verified" | "closed" | "dismissed" | "merged";
         /**
          * Source
          * @description The gateway that something came in by.
