@@ -111,7 +111,7 @@ async def open_incident(uow: UnitOfWork, actor: Principal, opening: Opening) -> 
         **opening.data,
     }
     await repository.add_entry(TimelineEntry(incident.id, 1, now, actor_of(actor), OPEN, None, State.NEW, "", data))
-    uow.publish(_told(IncidentOpened, incident, source=str(opening.source)))
+    uow.publish(told_opening(incident))
     return await dispatch_by_map(uow, incident)
 
 
@@ -363,6 +363,12 @@ def _iso(moment: datetime | None) -> str | None:
 def actor_of(principal: Principal) -> Actor:
     """Who acted, as the timeline keeps it."""
     return Actor(principal.kind, principal.id, principal.name)
+
+
+def told_opening(incident: Incident) -> IncidentOpened:
+    """The event that tells of an incident that was opened."""
+    told: IncidentOpened = _told(IncidentOpened, incident, source=str(incident.source))
+    return told
 
 
 def told_change(incident: Incident, action: Action, before: State, actor: Principal, reason: str) -> IncidentChanged:

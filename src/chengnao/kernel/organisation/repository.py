@@ -47,6 +47,10 @@ class OrganisationRepository(Repository):
         row = await self.session.scalar(select(DivisionRow).where(DivisionRow.code == code, *_valid_on(day)))
         return None if row is None else _division(row)
 
+    async def every_division(self) -> list[Division]:
+        """All divisions as they stand and as they stood."""
+        return [_division(row) for row in await self.session.scalars(select(DivisionRow))]
+
     async def division_names(self) -> dict[str, str]:
         """The latest name that each code has had, so that also an old record shows one."""
         rows = (
