@@ -33,14 +33,15 @@ async def run(settings: Settings) -> None:
         try:
             watch = ThresholdWatch(database, bus, clock)
             await watch.load(await _last_seen(settings))
-            deadlines.launch()
+            await deadlines.launch()
             await deadlines.watch_all()
             heartbeat.ready = True
             async with asyncio.TaskGroup() as group:
+                group.create_task(deadlines.run())
                 group.create_task(Relay(database, bus).run())
                 group.create_task(watch.run())
                 group.create_task(bus.consume_events(CONSUMER, Handlers(database, deadlines).handle))
-                group.create_task(_forget(database, deadlines))
+                group.create_task(_tidy(database, deadlines))
                 group.create_task(_tell_lag(heartbeat, watch, bus))
         finally:
             await deadlines.close()
@@ -57,9 +58,10 @@ async def _last_seen(settings: Settings) -> pa.Table | None:
         return None
 
 
-async def _forget(database: Database, deadlines: Deadlines) -> None:
+async def _tidy(database: Database, deadlines: Deadlines) -> None:
     while True:
         try:
+            await deadlines.watch_all()
             await deadlines.forget(KEEP_DEADLINES_DAYS)
             await forget(database)
         except Exception as error:

@@ -8,6 +8,7 @@ on. The incident's own row is the record; the workflow is no more than its alarm
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from chengnao.incident.repository import IncidentRepository
 from chengnao.kernel.clock import Clock
 from chengnao.kernel.database import Database
+from chengnao.kernel.ids import new_id
+from chengnao.kernel.repository import batched
 from chengnao.supervision.escalation import LEVELS, escalate
+from chengnao.supervision.sweeper import Sweeper
 
 log = logging.getLogger(__name__)
 
@@ -33,18 +37,21 @@ _OVER = -1.0
 
 
 class Deadlines:
-    """Runs the deadline workflows of this process; `launch` takes up those that a crash left."""
+    """Runs the deadline workflows of this process, and takes up those of processes that are gone."""
 
-    def __init__(self, database: Database, clock: Clock, *, executor: str = "worker") -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        # A name of its own for each life of each process: no two that live can ever share one.
+        self._executor = f"worker-{new_id()}"
+        self._sweeper = Sweeper(database, self._executor, self._take_up)
         self._engine = _patient_engine(database.engine.url)
         config: DBOSConfig = {
             "name": "chengnao",
             "system_database_url": self._engine.url.render_as_string(hide_password=False),
             "system_database_engine": self._engine,
             "application_version": VERSION,
-            "executor_id": executor,
+            "executor_id": self._executor,
             "log_level": "WARNING",
             "enable_otlp": False,
         }
@@ -82,9 +89,24 @@ class Deadlines:
                 return _OVER
             return 0.0 if verdict.wait_until is None else max(0.01, self._clock.real_seconds(verdict.wait_until))
 
-    def launch(self) -> None:
-        """Start, and take up the workflows that did not end. Call it from the running event loop."""
+    async def launch(self) -> None:
+        """Start; from now on deadlines can be watched."""
+        # Known before it has anything to leave behind.
+        await self._sweeper.beat()
         DBOS.launch()
+
+    async def run(self) -> None:
+        """Take up what gone executors left, until cancelled."""
+        await self._sweeper.run()
+
+    async def _take_up(self, executor: str) -> int:
+        """Give the workflows of an executor that is gone to those that live, whichever comes first."""
+        left = await DBOS.list_workflows_async(
+            executor_id=executor, status="PENDING", load_input=False, load_output=False
+        )
+        for batch in batched([each.workflow_id for each in left], 1000):
+            await DBOS.resume_workflows_async(list(batch))
+        return len(left)
 
     async def watch(self, incident_id: str, entry: int) -> None:
         """Watch one stay of an incident in a state; watching it again changes nothing."""
@@ -92,12 +114,18 @@ class Deadlines:
             await DBOS.start_workflow_async(self._workflow, incident_id, entry)
 
     async def watch_all(self) -> int:
-        """Watch every open incident: whatever was lost on the way, no deadline is. Returns how many there are."""
+        """Watch every open incident that is not: whatever was lost on the way, no deadline is. Returns how many."""
+        known = await DBOS.list_workflows_async(name="deadline", load_input=False, load_output=False)
+        failed = {each.workflow_id for each in known if each.status == "ERROR"}
+        if failed:
+            await DBOS.delete_workflows_async(list(failed))
+        watched = {each.workflow_id for each in known} - failed
         async with self._database.unit_of_work() as uow:
             incidents = await IncidentRepository(uow.session).open_incidents()
-        for incident in incidents:
+        lost = [each for each in incidents if f"{each.id}:{each.entry}" not in watched]
+        for incident in lost:
             await self.watch(incident.id, incident.entry)
-        return len(incidents)
+        return len(lost)
 
     async def forget(self, days: float, at_most: int = 10_000) -> int:
         """Drop workflows that ended so many real days ago; the timelines remember. Returns how many were dropped."""
@@ -110,8 +138,10 @@ class Deadlines:
         return len(ended)
 
     async def close(self) -> None:
-        """Stop; what has not ended goes on at the next launch."""
+        """Stop; what has not ended goes on in another process."""
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+        with suppress(SQLAlchemyError, OSError):
+            await self._sweeper.leave()
         self._engine.dispose()
 
 

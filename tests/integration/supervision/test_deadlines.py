@@ -1,9 +1,6 @@
-"""Deadlines as durable workflows: they urge once, wake after a kill -9, and a stale one ends silently."""
+"""Deadlines as durable workflows: they urge once, outlast the database, and a stale one ends silently."""
 
 import asyncio
-import os
-import signal
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -29,25 +26,6 @@ from tests.support.stack import Stack
 
 pytestmark = pytest.mark.engines
 
-EXECUTOR = """
-import asyncio, sys
-from chengnao.kernel.clock import SystemClock
-from chengnao.kernel.database import Database
-from chengnao.supervision.deadlines import Deadlines
-
-async def main():
-    clock = SystemClock()
-    deadlines = Deadlines(Database.connect(sys.argv[1], clock), clock)
-    deadlines.launch()
-    for stay in sys.argv[2:]:
-        incident, entry = stay.split(":")
-        await deadlines.watch(incident, int(entry))
-    print("watching", flush=True)
-    await asyncio.sleep(120)
-
-asyncio.run(main())
-"""
-
 
 @pytest.fixture
 async def city(database: Database) -> Database:
@@ -58,7 +36,7 @@ async def city(database: Database) -> Database:
 @pytest.fixture
 async def deadlines(city: Database) -> AsyncIterator[Deadlines]:
     running = Deadlines(city, SystemClock())
-    running.launch()
+    await running.launch()
     yield running
     await running.close()
 
@@ -169,39 +147,3 @@ async def test_deadlines_outlast_a_database_that_is_away(
         await reached(city, incident, 2, seconds=60)
     for incident in incidents:
         assert await urges(city, incident) == BOTH
-
-
-async def test_a_killed_executor_takes_its_deadlines_up_again(city: Database, database_url: str) -> None:
-    incidents = [await late_at(city, 6.0, limit=4.0) for _ in range(3)]
-    first = await executor(database_url, *incidents)
-    os.kill(first.pid, signal.SIGKILL)
-    await first.wait()
-    assert datetime.now(UTC) < incidents[0].due_at, "the kill came too late to be in the middle"  # type: ignore[operator]
-    await asyncio.sleep(7)
-    for incident in incidents:
-        assert await urges(city, incident) == []
-    second = await executor(database_url)
-    try:
-        for incident in incidents:
-            await reached(city, incident, 2)
-        await asyncio.sleep(0.5)
-        for incident in incidents:
-            assert await urges(city, incident) == BOTH
-    finally:
-        second.kill()
-        await second.wait()
-
-
-async def executor(url: str, *incidents: Incident) -> asyncio.subprocess.Process:
-    """A process that watches these incidents, and whatever an earlier one left."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        EXECUTOR,
-        url,
-        *(f"{incident.id}:{incident.entry}" for incident in incidents),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"watching\n"
-    return process

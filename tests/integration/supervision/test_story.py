@@ -72,7 +72,7 @@ async def worker(database: Database, bus: Bus, clock: FixedClock) -> AsyncIterat
     with suppress(Exception):
         await bus.jetstream.delete_consumer("EVENTS", CONSUMER)
     deadlines = Deadlines(database, clock)
-    deadlines.launch()
+    await deadlines.launch()
     watch = ThresholdWatch(database, bus, clock)
     await watch.load()
     tasks = [
