@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
-from chengnao.incident.intake import put_responsibility
-from chengnao.incident.model import Responsibility
+from chengnao.incident.dispatch.model import Responsibility
+from chengnao.incident.dispatch.service import put_responsibility
 from chengnao.kernel.access.model import Principal, Role
 from chengnao.kernel.database import Database
 from chengnao.kernel.organisation.model import Unit

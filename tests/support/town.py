@@ -4,8 +4,8 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from chengnao.incident import intake
-from chengnao.incident.model import Responsibility
+from chengnao.incident.dispatch.model import Responsibility
+from chengnao.incident.dispatch.service import put_responsibility
 from chengnao.kernel.access import service as access
 from chengnao.kernel.access.model import Role
 from chengnao.kernel.clock import SystemClock
@@ -76,7 +76,7 @@ async def found(database: Database, *, http_devices: int = 50, hj212_devices: in
             ),
         )
         for category in ("water_leak", "road_damage", "other"):
-            await intake.put_responsibility(uow, Responsibility(DISTRICT, category, UNIT))
+            await put_responsibility(uow, Responsibility(DISTRICT, category, UNIT))
         for username, role in PEOPLE.items():
             await access.create_user(
                 uow,

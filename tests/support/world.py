@@ -8,8 +8,12 @@ from datetime import UTC, datetime, timedelta
 import httpx
 from fastapi import FastAPI
 
-from chengnao.incident import intake
-from chengnao.incident.model import Responsibility, Source
+from chengnao.incident.dispatch.model import Responsibility
+from chengnao.incident.dispatch.service import put_responsibility
+from chengnao.incident.model import Source
+from chengnao.incident.photos import keep_photo
+from chengnao.incident.reports.desk import desk_at
+from chengnao.incident.reports.service import ReportIn, take_report
 from chengnao.incident.service import Opening, open_incident
 from chengnao.kernel.access import service as access
 from chengnao.kernel.access.model import MACHINE_ROLES, SYSTEM, Role, User
@@ -110,27 +114,27 @@ async def _records(uow: UnitOfWork, settings: Settings, division: str, mark: str
     warning = _warning(uow, records, mark)
     await WarningRepository(uow.session).put_warnings([warning])
     ids["warning"] = warning.id
-    await intake.put_responsibility(uow, Responsibility(division, "road_damage", records.unit))
+    await put_responsibility(uow, Responsibility(division, "road_damage", records.unit))
     opening = Opening(
         Source.MANUAL, f"{mark}事件", "road_damage", division, description=mark, place=PLACES[division], address=mark
     )
     incident = await open_incident(uow, SYSTEM, opening)
     ids["incident"] = incident.id
-    ids["photo"] = (await intake.keep_photo(uow, settings.home, SYSTEM, incident, PNG)).id
-    await intake.take_report(
+    ids["photo"] = (await keep_photo(uow, settings.home, SYSTEM, incident, PNG)).id
+    taken = await take_report(
         uow,
+        desk_at(settings.home),
         SYSTEM,
-        intake.ReportIn(
+        ReportIn(
             content=f"{mark}诉求",
             category="road_damage",
             division_code=division,
             place=PLACES[division],
             address=mark,
-            reporter_name=None,
-            reporter_phone=None,
-            photo_ids=[],
+            reporter_phone="13812345678",
         ),
     )
+    ids["report"] = taken.report.id
     piece = _piece(uow, records, mark)
     await QuarantineRepository(uow.session).add([piece])
     ids["quarantine"] = piece.id

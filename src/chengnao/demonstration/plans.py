@@ -47,7 +47,7 @@ class Words:
     """What simulated workers write."""
 
     results: Mapping[str, Sequence[str]]
-    returns: Sequence[str]
+    returns: Sequence[Mapping[str, str]]
     reworks: Sequence[str]
     notes: Sequence[str]
 
@@ -90,10 +90,10 @@ def make_plan(detail: Mapping[str, Any]) -> Plan | None:
         case "handled":
             at = entered_at + _perhaps_late(rng, limit, 15 * _MINUTE, 80 * _MINUTE)
             again = rng.random() < REWORK_SHARE and not any(e["action"] == "rework" for e in detail["timeline"])
-            reason = rng.choice(load_words().reworks if again else load_words().notes)
+            words = load_words()
+            body = {"reason": rng.choice(words.reworks)} if again else {"result": rng.choice(words.notes)}
             action = "rework" if again else "verify"
-            verifier = verifier_of(detail["division_code"])
-            return Plan(detail["id"], detail["version"], verifier, action, at, {"reason": reason})
+            return Plan(detail["id"], detail["version"], verifier_of(detail["division_code"]), action, at, body)
         case "verified":
             at = entered_at + _within(rng, limit, 10 * _MINUTE, 60 * _MINUTE)
             return Plan(detail["id"], detail["version"], DESK, "close", at, {})
@@ -106,8 +106,9 @@ def _answer(rng: random.Random, detail: Mapping[str, Any], entered_at: datetime,
     handler = handler_of(detail["unit_id"])
     first = not any(entry["action"] == "return" for entry in detail["timeline"])
     if first and _another_unit(detail) and rng.random() < RETURN_SHARE:
-        reason = rng.choice(load_words().returns)
-        return Plan(detail["id"], detail["version"], handler, "return", at, {"reason": reason})
+        why = rng.choice(load_words().returns)
+        body = {"reason": why["reason"], "reason_code": why["code"]}
+        return Plan(detail["id"], detail["version"], handler, "return", at, body)
     return Plan(detail["id"], detail["version"], handler, "accept", at, {})
 
 

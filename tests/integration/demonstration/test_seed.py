@@ -8,7 +8,7 @@ from chengnao.demonstration import people
 from chengnao.demonstration.seed import demonstration_devices, demonstration_rules, seed
 from chengnao.demonstration.tokens import read_tokens
 from chengnao.incident.catalogue import categories
-from chengnao.incident.intake_repository import IntakeRepository
+from chengnao.incident.dispatch.service import suggest
 from chengnao.kernel.access import service as access
 from chengnao.kernel.access.model import Role, Scope
 from chengnao.kernel.access.repository import AccessRepository
@@ -37,7 +37,7 @@ async def test_the_seed_is_complete_and_changes_nothing_when_it_runs_again(datab
     await put_seed(database, settings)
     tokens = read_tokens(tmp_path)
     async with database.unit_of_work() as uow:
-        organisation, intake = OrganisationRepository(uow.session), IntakeRepository(uow.session)
+        organisation = OrganisationRepository(uow.session)
         names = await organisation.division_names()
         assert (await organisation.units(PageRequest(1, 1))).total == len(people.units(names))
         for account in (*people.accounts(), *people.workers(names)):
@@ -47,10 +47,17 @@ async def test_the_seed_is_complete_and_changes_nothing_when_it_runs_again(datab
         # Whatever happens, in whatever division of the demonstration, somebody answers for it.
         for category in categories():
             for division in (*people.districts(), "500118", "500103003"):
-                assert await intake.responsible_unit(division, category), (division, category)
-        assert await intake.responsible_unit("500103003", "rubbish") == "500103003-street"
-        assert await intake.responsible_unit("500103003", "water_pressure") == "500103-water"
-        assert await intake.responsible_unit("500118", "river_flood") == "city-water"
+                assert await suggest(uow, division, category), (division, category)
+        for division, category, unit in (
+            ("500103003", "rubbish", "500103003-street"),
+            ("500103003", "water_pressure", "500103-water"),
+            ("500103003", "air_quality", "city-ecology"),
+            ("500118", "river_flood", "city-water"),
+            ("500103003", "other", "500103-centre"),
+        ):
+            choice = await suggest(uow, division, category)
+            assert choice is not None
+            assert choice.unit_id == unit
         devices = list(demonstration_devices())
         known = await DeviceRepository(uow.session).by_ids(Scope(), [device.id for device in devices])
         assert len(known) == len(devices) == 62

@@ -8,11 +8,16 @@ from typing import Any
 
 import pytest
 
-from chengnao.incident import intake, service
-from chengnao.incident.intake_repository import IntakeRepository
-from chengnao.incident.model import Action, Incident, Responsibility, Source, State
+from chengnao.incident import intake, photos, service
+from chengnao.incident.dispatch.model import Responsibility
+from chengnao.incident.dispatch.service import put_responsibility
+from chengnao.incident.model import Action, Incident, Source, State
+from chengnao.incident.moves import Move
+from chengnao.incident.photo_repository import PhotoRepository
+from chengnao.incident.reports.desk import desk_at
+from chengnao.incident.reports.service import ReportIn, take_report
 from chengnao.incident.repository import IncidentFilter, IncidentRepository
-from chengnao.incident.service import Move, Opening
+from chengnao.incident.service import Opening
 from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import SYSTEM, Principal, Role, Scope
 from chengnao.kernel.clock import FixedClock
@@ -109,8 +114,8 @@ async def test_an_incident_goes_at_once_to_the_unit_that_answers_for_it(city: Da
 async def test_the_nearest_division_decides_who_answers(city: Database, division: str, unit: str) -> None:
     async with city.unit_of_work() as uow:
         await put_unit(uow, Unit("street-unit", "街道办", STREET))
-        await intake.put_responsibility(uow, Responsibility(YUZHONG, "water_pressure", YUZHONG_STREETS))
-        await intake.put_responsibility(uow, Responsibility(STREET, "water_pressure", "street-unit"))
+        await put_responsibility(uow, Responsibility(YUZHONG, "water_pressure", YUZHONG_STREETS))
+        await put_responsibility(uow, Responsibility(STREET, "water_pressure", "street-unit"))
         await uow.commit()
     assert (await opened(city, replace(LEAK, division_code=division))).unit_id == unit
 
@@ -118,7 +123,7 @@ async def test_the_nearest_division_decides_who_answers(city: Database, division
 async def test_without_a_responsible_unit_it_waits_for_the_dispatcher(city: Database) -> None:
     incident = await opened(city, replace(LEAK, category="noise"))
     assert (incident.state, incident.unit_id) == (State.NEW, None)
-    assert incident.due_at == START + timedelta(hours=1)
+    assert incident.due_at == START + timedelta(hours=2)
     with pytest.raises(Invalid) as error:
         await do(city, DISPATCHER, incident, "dispatch")
     assert error.value.params["field"] == "unit_id"
@@ -132,7 +137,7 @@ async def test_without_a_responsible_unit_it_waits_for_the_dispatcher(city: Data
 
 async def test_the_whole_way_with_a_return_and_a_rework(city: Database, clock: FixedClock) -> None:
     incident = await opened(city)
-    incident = await do(city, WORKER, incident, "return", reason="不属本单位管网")
+    incident = await do(city, WORKER, incident, "return", reason="不属本单位管网", reason_code="ownership")
     assert (incident.state, incident.unit_id) == (State.RETURNED, None)
     incident = await do(city, DISPATCHER, incident, "dispatch", unit_id=WATER, reason="已核实权属")
     clock.advance(600)
@@ -143,7 +148,7 @@ async def test_the_whole_way_with_a_return_and_a_rework(city: Database, clock: F
     incident = await do(city, VERIFIER, incident, "rework", reason="仍在渗水")
     assert (incident.state, incident.unit_id) == (State.ACCEPTED, WATER)
     incident = await do(city, WORKER, incident, "handle", result="更换管段")
-    incident = await do(city, VERIFIER, incident, "verify")
+    incident = await do(city, VERIFIER, incident, "verify", result="现场已恢复")
     incident = await do(city, DUTY_OFFICER, incident, "close")
     assert (incident.state, incident.closed_at, incident.due_at) == (State.CLOSED, clock.now(), None)
     assert await tasks(city, incident) == [(1, WATER, "returned"), (2, WATER, "handled")]
@@ -185,7 +190,7 @@ async def test_what_is_refused_leaves_no_trace(
 
 async def test_an_action_on_a_state_that_is_gone_is_a_conflict(city: Database) -> None:
     seen = await opened(city)
-    await do(city, WORKER, seen, "return", reason="权属不清")
+    await do(city, WORKER, seen, "return", reason="权属不清", reason_code="ownership")
     now = await do(city, DISPATCHER, seen, "dispatch", unit_id=WATER, version=seen.version + 1)
     with pytest.raises(Conflict) as error:
         await do(city, WORKER, seen, "accept")
@@ -219,11 +224,12 @@ async def test_nothing_opens_two_incidents(city: Database) -> None:
 async def test_a_report_gets_a_number_and_an_incident(city: Database, tmp_path: Path) -> None:
     citizen = person(Role.HANDLER, CITY, WATER)
     async with city.unit_of_work() as uow:
-        photo = await intake.keep_photo(uow, tmp_path, citizen, None, PNG)
-        report = await intake.take_report(
+        photo = await photos.keep_photo(uow, tmp_path, citizen, None, PNG)
+        taken = await take_report(
             uow,
+            desk_at(tmp_path),
             citizen,
-            intake.ReportIn(
+            ReportIn(
                 "解放碑路面漏水，\n已经结冰" + "长" * 60,
                 Place(106.5707, 29.5628),
                 category="water_pressure",
@@ -232,9 +238,9 @@ async def test_a_report_gets_a_number_and_an_incident(city: Database, tmp_path: 
             ),
         )
         await uow.commit()
-        incident = await service.require_incident(uow, Scope(), report.incident_id)
-        assert [each.id for each in await IntakeRepository(uow.session).photos_of(incident.id)] == [photo.id]
-    assert report.tracking_number == "SB-20261125-000001"
+        incident = taken.incident
+        assert [each.id for each in await PhotoRepository(uow.session).of_incident(incident.id)] == [photo.id]
+    assert taken.report.tracking_number == "SB-20261125-000001"
     assert (incident.source, incident.division_code, incident.unit_id) == (Source.REPORT, YUZHONG, WATER)
     assert incident.title.startswith("解放碑路面漏水， 已经结冰")
     assert len(incident.title) == 40
@@ -256,20 +262,20 @@ async def test_photos_are_kept_once_and_seen_by_their_own(city: Database, tmp_pa
     incident = await opened(city)
     stranger = person(Role.HANDLER, CITY, "gas")
     async with city.unit_of_work() as uow:
-        first = await intake.keep_photo(uow, tmp_path, WORKER, incident, PNG)
-        second = await intake.keep_photo(uow, tmp_path, WORKER, None, PNG)
+        first = await photos.keep_photo(uow, tmp_path, WORKER, incident, PNG)
+        second = await photos.keep_photo(uow, tmp_path, WORKER, None, PNG)
         assert first.id != second.id
-        assert intake.photo_path(tmp_path, first.digest).read_bytes() == PNG
+        assert photos.photo_path(tmp_path, first.digest).read_bytes() == PNG
         assert len(kept_files(tmp_path)) == 1
-        assert await intake.require_photo(uow, WORKER, second.id) == second
+        assert await photos.require_photo(uow, WORKER, second.id) == second
         for hidden in (first, second):
             with pytest.raises(NotFound):
-                await intake.require_photo(uow, stranger, hidden.id)
+                await photos.require_photo(uow, stranger, hidden.id)
         with pytest.raises(Invalid, match=second.id):
-            await service.attach_photos(uow, stranger, incident.id, [second.id])
-        for data, code in ((b"<html>", "photo_not_image"), (PNG + bytes(intake.PHOTO_LIMIT), "photo_too_large")):
+            await photos.attach_photos(uow, stranger, incident.id, [second.id])
+        for data, code in ((b"<html>", "photo_not_image"), (PNG + bytes(photos.PHOTO_LIMIT), "photo_too_large")):
             with pytest.raises(Invalid) as error:
-                await intake.keep_photo(uow, tmp_path, WORKER, None, data)
+                await photos.keep_photo(uow, tmp_path, WORKER, None, data)
             assert error.value.code == code
 
 

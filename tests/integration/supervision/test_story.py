@@ -12,6 +12,8 @@ import pytest
 from fastapi import FastAPI, Request
 
 from chengnao.incident import routes as incident_routes
+from chengnao.incident.dispatch import routes as dispatch_routes
+from chengnao.incident.reports import routes as report_routes
 from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import Principal, Role
 from chengnao.kernel.bus import Bus
@@ -96,7 +98,7 @@ async def api(settings: Settings, database: Database, bus: Bus, worker: None) ->
     app.state.context = Context(settings, database.clock, database, bus, Authority.load())
     app.state.readings = Silent()
     install_error_handlers(app)
-    for routes in (warning_routes, incident_routes, supervision_routes):
+    for routes in (warning_routes, incident_routes, dispatch_routes, report_routes, supervision_routes):
         app.include_router(routes.router)
 
     def asking(request: Request) -> Principal:
@@ -190,7 +192,7 @@ async def test_from_a_reading_to_a_changed_indicator(api: httpx.AsyncClient, bus
     clock.advance(600)
     # The notes that came in between do not stand in the way of the version that the worker saw.
     current = await act(api, WORKER, current, "handle", result="已修复", photo_ids=[photo], lon=106.57, lat=29.56)
-    current = await act(api, VERIFIER, current, "verify")
+    current = await act(api, VERIFIER, current, "verify", result="水压已恢复")
     current = await act(api, DUTY_OFFICER, current, "close", reason="现场核实")
     assert (current["state"], [each["action"] for each in current["actions"]]) == ("closed", ["note"])
     assert [photo_["id"] for photo_ in current["photos"]] == [photo]

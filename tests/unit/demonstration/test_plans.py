@@ -8,9 +8,12 @@ import pytest
 
 from chengnao.demonstration.people import DESK, MARK, handler_of, unit_ids, verifier_of
 from chengnao.demonstration.plans import load_words, make_plan, touched_by_person
-from chengnao.incident.catalogue import categories, limits
+from chengnao.incident.catalogue import categories
 from chengnao.incident.model import TRANSITIONS, Action, State
+from chengnao.incident.rulebook import Rulebook
+from chengnao.kernel.calendar import WorkingCalendar
 
+RULES = Rulebook(WorkingCalendar())
 OPENED = datetime(2026, 11, 25, 2, 0, tzinfo=UTC)
 
 
@@ -28,7 +31,7 @@ def incident(name: str, *, category: str = "road_damage", unit: str | None = "50
     return {
         "id": name, "version": 2, "state": "dispatched", "category": category, "grade": grade, "unit_id": unit,
         "division_code": "500103003", "lon": 106.57, "lat": 29.55, "opened_at": OPENED.isoformat(),
-        "due_at": (OPENED + limits()[grade].accept).isoformat(),
+        "due_at": RULES.due(category, grade, "accept", OPENED).isoformat(),
         "tasks": [{"unit_id": unit}], "warnings": [],
         "timeline": [
             entry(1, "open", None, "new", OPENED),
@@ -56,8 +59,8 @@ def play(detail: dict[str, Any]) -> tuple[list[str], bool, timedelta]:
         elif plan.action == "dispatch":
             detail["unit_id"] = plan.body["unit_id"]
             detail["tasks"].append({"unit_id": detail["unit_id"]})
-        limit = limits()[detail["grade"]].of(row.target)
-        detail["due_at"] = (plan.at + limit).isoformat() if limit else None
+        due = RULES.state_due(detail["category"], detail["grade"], row.target, plan.at)
+        detail["due_at"] = due.isoformat() if due else None
         last = plan.at
     return actions, late, last - OPENED
 
