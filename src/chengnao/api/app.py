@@ -28,6 +28,7 @@ from chengnao.sensing.quarantine import routes as quarantine
 from chengnao.sensing.readings import routes as readings
 from chengnao.sensing.readings.store import ReadingsStore
 from chengnao.supervision import routes as supervision
+from chengnao.supervision.evaluation import routes as evaluation
 from chengnao.warning import routes as warning
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -43,6 +44,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     requests.router,
     reports.router,
     supervision.router,
+    evaluation.router,
     live.router,
     system.router,
 )

@@ -20,6 +20,7 @@ from chengnao.kernel.messages import message
 from chengnao.kernel.organisation.cli import divisions
 from chengnao.kernel.settings import Settings, load_settings
 from chengnao.sensing.cli import decode
+from chengnao.supervision.evaluation.cli import show_indicators
 
 PLATFORM = "运行平台 / Run the platform"
 FILES = "在文件上试用 / Try a capability on a file"
@@ -169,6 +170,7 @@ def demo(
 
 app.command("decode", rich_help_panel=FILES)(decode)
 app.command("divisions", rich_help_panel=FILES)(divisions)
+app.command("indicators", rich_help_panel=PLATFORM)(show_indicators)
 app.add_typer(accounts, name="user", rich_help_panel=PLATFORM)
 
 

@@ -1,7 +1,7 @@
 """An incident and the only ways it can move."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -349,26 +349,6 @@ def media_type_of(data: bytes) -> str | None:
 
 
 @dataclass(frozen=True)
-class Tally:
-    """The counts of one group in one period."""
-
-    opened: int = 0
-    dismissed: int = 0
-    closed: int = 0
-    overdue_open: int = 0
-    dispatched: int = 0
-    accept_due: int = 0
-    accepted_on_time: int = 0
-    handle_due: int = 0
-    handled_on_time: int = 0
-    returned: int = 0
-    reworked: int = 0
-
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Tally)))
-
-
-@dataclass(frozen=True)
 class Standing:
     """The open incidents at this moment and today's movement."""
 
@@ -376,7 +356,3 @@ class Standing:
     overdue: int
     today_opened: int
     today_closed: int
-
-
-def total_of(tallies: Iterable[Tally]) -> Tally:
-    return sum(tallies, Tally())

@@ -1,135 +1,25 @@
-"""Evaluation and situation over HTTP."""
+"""The situation over HTTP."""
 
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel
 
-from chengnao.incident.model import total_of
 from chengnao.incident.tally_repository import TallyRepository
 from chengnao.kernel.access.model import Principal
-from chengnao.kernel.errors import Invalid
 from chengnao.kernel.paging import PageRequest
 from chengnao.kernel.web import ScopeDep, UowDep, require
 from chengnao.sensing.devices.model import Status
 from chengnao.sensing.devices.repository import DeviceFilter, DeviceRepository
 from chengnao.sensing.readings.seen import LastSeenDep
 from chengnao.supervision import service
-from chengnao.supervision.model import evaluate, indicators
 from chengnao.warning.repository import WarningRepository
 
 router = APIRouter(tags=["supervision"])
 
 MAP_LIMIT = 2_000
 """Points of each kind on the map: the gravest and newest; lists show the rest."""
-
-
-class EvaluationRow(BaseModel):
-    """Counts and rates of one group; a rate over nothing is null."""
-
-    key: str
-    name: str
-    opened: int
-    dispatched: int
-    accept_due: int
-    accepted_on_time: int
-    accept_rate: float | None
-    handle_due: int
-    handled_on_time: int
-    handle_rate: float | None
-    closable: int
-    closed: int
-    close_rate: float | None
-    returned: int
-    return_rate: float | None
-    reworked: int
-    rework_rate: float | None
-    overdue_open: int
-
-
-class Definition(BaseModel):
-    key: str
-    name: str
-    name_en: str
-    numerator: str
-    numerator_en: str
-    denominator: str | None
-    denominator_en: str | None
-
-
-class Evaluation(BaseModel):
-    since: Annotated[datetime, Field(serialization_alias="from")]
-    to: datetime
-    rows: list[EvaluationRow]
-    total: EvaluationRow
-    definitions: list[Definition]
-
-
-@router.get("/evaluation")
-async def get_evaluation(
-    principal: Annotated[Principal, Depends(require("evaluation.read"))],
-    scope: ScopeDep,
-    uow: UowDep,
-    by: Literal["unit", "tier", "division"] = "unit",
-    since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    to: AwareDatetime | None = None,
-) -> Evaluation:
-    """The indicators of a period, by default the last 30 days, with their definitions."""
-    until = to or uow.clock.now()
-    try:
-        begin = since or until - timedelta(days=30)
-    except OverflowError:
-        begin = until
-    if begin > until:
-        raise Invalid(
-            "invalid_value",
-            field="from",
-            value=begin.isoformat(),
-            reason_zh="开始时间晚于结束时间",
-            reason_en="it is after `to`",
-        )
-    groups = await service.evaluate_period(uow, scope, by, begin, until)
-    return Evaluation(
-        since=begin,
-        to=until,
-        rows=[EvaluationRow(key=each.key, name=each.name, **_values(each.tally)) for each in groups],
-        total=EvaluationRow(key="total", name="合计", **_values(total_of(each.tally for each in groups))),
-        definitions=_definitions(),
-    )
-
-
-def _values(tally: Any) -> dict[str, Any]:
-    return dict(evaluate(tally))
-
-
-def _definitions() -> list[Definition]:
-    known = indicators()
-    counts = [
-        Definition(
-            key=count.key,
-            name=count.name,
-            name_en=count.name_en,
-            numerator=count.text,
-            numerator_en=count.text_en,
-            denominator=None,
-            denominator_en=None,
-        )
-        for count in known.counts
-    ]
-    rates = [
-        Definition(
-            key=rate.key,
-            name=rate.name,
-            name_en=rate.name_en,
-            numerator=rate.numerator.text,
-            numerator_en=rate.numerator.text_en,
-            denominator=rate.denominator.text,
-            denominator_en=rate.denominator.text_en,
-        )
-        for rate in known.rates
-    ]
-    return counts + rates
 
 
 class SituationCounts(BaseModel):

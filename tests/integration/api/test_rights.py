@@ -150,6 +150,10 @@ ROUTES: dict[str, Route] = {
         "responsibility.write", lambda r: json(division_code=r.division, category="noise", unit_id=r.unit)
     ),
     "GET /api/evaluation": Route("evaluation.read", lambda r: {"params": {"by": "unit"}}),
+    "GET /api/evaluation/cases": Route("evaluation.read", lambda r: {"params": {"indicator": "opened"}}),
+    "GET /api/evaluation/check": Route("audit.read"),
+    "GET /api/evaluation/export.xlsx": Route("evaluation.read"),
+    "GET /api/print/evaluation": Route("evaluation.read"),
     "GET /api/situation": Route("situation.read"),
     "GET /api/situation/map": Route("situation.read"),
     "GET /api/stream": Route("situation.read"),
