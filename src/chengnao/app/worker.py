@@ -5,6 +5,8 @@ import logging
 
 import pyarrow as pa
 
+from chengnao.incident.importing.worker import ImportWorker
+from chengnao.incident.reports.desk import desk_at
 from chengnao.kernel.bus import EVENTS, Bus
 from chengnao.kernel.clock import load_clock
 from chengnao.kernel.database import Database
@@ -41,6 +43,7 @@ async def run(settings: Settings) -> None:
                 group.create_task(Relay(database, bus).run())
                 group.create_task(watch.run())
                 group.create_task(bus.consume_events(CONSUMER, Handlers(database, deadlines).handle))
+                group.create_task(ImportWorker(database, settings.home, desk_at(settings.home)).run())
                 group.create_task(_tidy(database, deadlines))
                 group.create_task(_tell_lag(heartbeat, watch, bus))
         finally:
@@ -61,9 +64,9 @@ async def _last_seen(settings: Settings) -> pa.Table | None:
 async def _tidy(database: Database, deadlines: Deadlines) -> None:
     while True:
         try:
-            await deadlines.watch_all()
             await deadlines.forget(KEEP_DEADLINES_DAYS)
             await forget(database)
+            await deadlines.watch_all()
         except Exception as error:
             log.warning("what has ended is kept for now: %s", error)
         await asyncio.sleep(3600)

@@ -1,15 +1,17 @@
 """The clock of each step of each incident: a durable workflow that sleeps until the deadline and then escalates.
 
-One workflow stands for one stay of one incident in one state; its id says which, so that starting it again changes
-nothing. It wakes at the deadline, also after a restart, looks at the incident and ends silently where that has moved
-on. The incident's own row is the record; the workflow is no more than its alarm clock.
+One workflow stands for one stay of one incident in one state, or for one request that waits for a decision; its id says
+which, so that starting it again changes nothing. It wakes at the deadline, also after a restart, looks at the incident
+and ends silently where that has moved on. The incident's own row is the record; the workflow is no more than its alarm
+clock.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -19,11 +21,12 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import SQLAlchemyError
 
 from chengnao.incident.repository import IncidentRepository
+from chengnao.incident.requests.repository import RequestRepository
 from chengnao.kernel.clock import Clock
-from chengnao.kernel.database import Database
+from chengnao.kernel.database import Database, UnitOfWork
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.repository import batched
-from chengnao.supervision.escalation import LEVELS, escalate
+from chengnao.supervision.escalation import LEVELS, Verdict, escalate, escalate_request
 from chengnao.supervision.sweeper import Sweeper
 
 log = logging.getLogger(__name__)
@@ -34,6 +37,9 @@ VERSION = "deadlines-1"
 _LONGEST_SLEEP = 3600.0
 """Real seconds. The platform's clock may be set faster while a workflow sleeps, so it looks again now and then."""
 _OVER = -1.0
+_NAMES = ["deadline", "request"]
+
+Workflow = Coroutine[Any, Any, None]
 
 
 class Deadlines:
@@ -56,33 +62,44 @@ class Deadlines:
             "enable_otlp": False,
         }
         DBOS(config=config)
-        self._workflow = self._register()
+        self._deadline, self._request = self._register()
 
-    def _register(self) -> Callable[[str, int], Coroutine[Any, Any, None]]:
+    def _register(self) -> tuple[Callable[[str, int], Workflow], Callable[[str], Workflow]]:
         @DBOS.step(name="look")
         async def look(incident_id: str, entry: int, level: int) -> float:
-            return await self._look(incident_id, entry, level)
+            return await self._look(partial(escalate, incident_id=incident_id, entry=entry, level=level))
 
-        @DBOS.workflow(name="deadline", max_recovery_attempts=None)
-        async def deadline(incident_id: str, entry: int) -> None:
+        @DBOS.step(name="look_at_request")
+        async def look_at_request(request_id: str, level: int) -> float:
+            return await self._look(partial(escalate_request, request_id=request_id, level=level))
+
+        async def wake(look: Callable[[int], Awaitable[float]]) -> None:
             for level in LEVELS:
-                while (seconds := await look(incident_id, entry, level)) > 0:
+                while (seconds := await look(level)) > 0:
                     await DBOS.sleep_async(min(seconds, _LONGEST_SLEEP))
                 if seconds == _OVER:
                     return
 
-        return deadline
+        @DBOS.workflow(name="deadline", max_recovery_attempts=None)
+        async def deadline(incident_id: str, entry: int) -> None:
+            await wake(partial(look, incident_id, entry))
 
-    async def _look(self, incident_id: str, entry: int, level: int) -> float:
+        @DBOS.workflow(name="request", max_recovery_attempts=None)
+        async def request(request_id: str) -> None:
+            await wake(partial(look_at_request, request_id))
+
+        return deadline, request
+
+    async def _look(self, see_to: Callable[[UnitOfWork], Awaitable[Verdict]]) -> float:
         """Real seconds to wait before looking again; 0 where the level is reached and dealt with."""
         while True:
             try:
                 async with self._database.unit_of_work() as uow:
-                    verdict = await escalate(uow, incident_id, entry, level)
+                    verdict = await see_to(uow)
                     await uow.commit()
             except (SQLAlchemyError, OSError) as error:
                 # The deadline stands however long the database is away.
-                log.warning("deadline of incident %s waits for the database: %s", incident_id, error)
+                log.warning("a deadline waits for the database: %s", error)
                 await asyncio.sleep(2.0)
                 continue
             if verdict.over:
@@ -111,27 +128,36 @@ class Deadlines:
     async def watch(self, incident_id: str, entry: int) -> None:
         """Watch one stay of an incident in a state; watching it again changes nothing."""
         with SetWorkflowID(f"{incident_id}:{entry}"):
-            await DBOS.start_workflow_async(self._workflow, incident_id, entry)
+            await DBOS.start_workflow_async(self._deadline, incident_id, entry)
+
+    async def watch_request(self, request_id: str) -> None:
+        """Watch a request for more time until it is decided; watching it again changes nothing."""
+        with SetWorkflowID(request_id):
+            await DBOS.start_workflow_async(self._request, request_id)
 
     async def watch_all(self) -> int:
-        """Watch every open incident that is not: whatever was lost on the way, no deadline is. Returns how many."""
-        known = await DBOS.list_workflows_async(name="deadline", load_input=False, load_output=False)
+        """Watch all that is open and is not watched: whatever was lost on the way, no deadline is. Returns how many."""
+        known = await DBOS.list_workflows_async(name=_NAMES, load_input=False, load_output=False)
         failed = {each.workflow_id for each in known if each.status == "ERROR"}
         if failed:
             await DBOS.delete_workflows_async(list(failed))
         watched = {each.workflow_id for each in known} - failed
         async with self._database.unit_of_work() as uow:
             incidents = await IncidentRepository(uow.session).open_incidents()
+            requests = await RequestRepository(uow.session).open_requests()
         lost = [each for each in incidents if f"{each.id}:{each.entry}" not in watched]
         for incident in lost:
             await self.watch(incident.id, incident.entry)
-        return len(lost)
+        undecided = [each for each in requests if each not in watched]
+        for request_id in undecided:
+            await self.watch_request(request_id)
+        return len(lost) + len(undecided)
 
     async def forget(self, days: float, at_most: int = 10_000) -> int:
         """Drop workflows that ended so many real days ago; the timelines remember. Returns how many were dropped."""
         before = (datetime.now(UTC) - timedelta(days=days)).isoformat()
         ended = await DBOS.list_workflows_async(
-            name="deadline", completed_before=before, limit=at_most, load_input=False, load_output=False
+            name=_NAMES, completed_before=before, limit=at_most, load_input=False, load_output=False
         )
         if ended:
             await DBOS.delete_workflows_async([each.workflow_id for each in ended])

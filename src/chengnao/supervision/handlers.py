@@ -4,6 +4,7 @@ from typing import Any
 
 from chengnao.incident.events import IncidentChanged, IncidentOpened
 from chengnao.incident.intake import take_warning
+from chengnao.incident.requests.events import RequestAsked
 from chengnao.kernel.database import Database
 from chengnao.kernel.events import parse_event
 from chengnao.kernel.outbox import once
@@ -33,6 +34,8 @@ class Handlers:
                     # Before the commit: should this process die in between, the event comes again.
                     if event.due_at is not None and _entered(event):
                         await self._deadlines.watch(event.subject, event.entry)
+                case RequestAsked():
+                    await self._deadlines.watch_request(event.subject)
                 case _:
                     return
             await uow.commit()

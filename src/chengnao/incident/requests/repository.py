@@ -30,6 +30,11 @@ class RequestRepository(Repository):
         query = select(RequestRow).where(RequestRow.incident_id == incident_id).order_by(RequestRow.asked_at)
         return [_request(row) for row in await self.session.scalars(query.execution_options(populate_existing=True))]
 
+    async def open_requests(self) -> list[str]:
+        """The ids of all requests of the platform that wait for a decision."""
+        query = select(RequestRow.id).where(RequestRow.state == RequestState.OPEN.value).order_by(RequestRow.decide_by)
+        return list(await self.session.scalars(query))
+
     async def requests(self, scope: Scope, state: RequestState | None, request: PageRequest) -> Page[TimeRequest]:
         """Requests, those to be decided first by urgency."""
         query = select(RequestRow).where(scope.where(RequestRow))

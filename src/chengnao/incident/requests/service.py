@@ -5,6 +5,7 @@ from datetime import datetime
 
 from chengnao.incident.model import TRANSITIONS, Action, Incident, State
 from chengnao.incident.moves import Move
+from chengnao.incident.requests.events import RequestAsked
 from chengnao.incident.requests.model import Kind, RequestState, TimeRequest
 from chengnao.incident.requests.repository import RequestRepository
 from chengnao.incident.rulebook import Rulebook
@@ -60,6 +61,16 @@ async def ask(
     await repository.add(request)
     text = f"申请{kind.zh}至 {_local(until)}：{request.reason}"
     await _tell(uow, actor, incident, request, text)
+    uow.publish(
+        RequestAsked(
+            subject=request.id,
+            division_code=request.division_code,
+            unit_id=request.unit_id,
+            incident_id=incident.id,
+            kind=kind.value,
+            decide_by=request.decide_by.isoformat(),
+        )
+    )
     return request
 
 
