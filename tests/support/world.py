@@ -10,13 +10,23 @@ from fastapi import FastAPI
 
 from chengnao.incident.dispatch.model import Responsibility
 from chengnao.incident.dispatch.service import put_responsibility
-from chengnao.incident.model import Source
+from chengnao.incident.drafts.service import add_draft
+from chengnao.incident.importing.jobs import ReadRow
+from chengnao.incident.importing.model import BadRow, RowError, Spot
+from chengnao.incident.importing.repository import ImportRepository
+from chengnao.incident.importing.service import Handed, Taking, open_import
+from chengnao.incident.model import Action, Incident, Source
+from chengnao.incident.moves import Move
 from chengnao.incident.photos import keep_photo
 from chengnao.incident.reports.desk import desk_at
+from chengnao.incident.reports.model import Channel
 from chengnao.incident.reports.service import ReportIn, take_report
-from chengnao.incident.service import Opening, open_incident
+from chengnao.incident.repository import IncidentRepository
+from chengnao.incident.requests.model import Kind, RequestState, TimeRequest
+from chengnao.incident.requests.repository import RequestRepository
+from chengnao.incident.service import Opening, by_platform, open_incident
 from chengnao.kernel.access import service as access
-from chengnao.kernel.access.model import MACHINE_ROLES, SYSTEM, Role, User
+from chengnao.kernel.access.model import MACHINE_ROLES, SYSTEM, Principal, Role, User
 from chengnao.kernel.access.repository import AccessRepository
 from chengnao.kernel.database import Database, UnitOfWork
 from chengnao.kernel.ids import new_id
@@ -33,6 +43,7 @@ from chengnao.sensing.quarantine.repository import QuarantineRepository
 from chengnao.warning.model import DeviceWarning, Direction, ThresholdRule, WarningState
 from chengnao.warning.repository import WarningRepository
 from chengnao.warning.service import add_rule
+from tests.support.letters import text_pdf
 
 OWN, FOREIGN = "500103", "500108"
 PLACES = {OWN: Place(106.55, 29.555), FOREIGN: Place(106.64897, 29.54191)}
@@ -135,6 +146,12 @@ async def _records(uow: UnitOfWork, settings: Settings, division: str, mark: str
         ),
     )
     ids["report"] = taken.report.id
+    scanner = Principal(f"scanner-{division}", mark, "machine", frozenset({Role.REPORTER}), division, records.unit)
+    letter = text_pdf(b"The road has a hole")
+    ids["draft"] = (await add_draft(uow, settings.home, scanner, Channel.LETTER, letter, division)).id
+    ids["task"] = await _assisting(uow, records, mark)
+    ids["request"] = await _request(uow, records, incident, mark)
+    ids["import"] = await _import(uow, settings, records, mark)
     piece = _piece(uow, records, mark)
     await QuarantineRepository(uow.session).add([piece])
     ids["quarantine"] = piece.id
@@ -149,6 +166,51 @@ async def _records(uow: UnitOfWork, settings: Settings, division: str, mark: str
     ids["duty"] = (await add_duty(uow, records.unit, user.id, now, now + timedelta(hours=8))).id
     await access.record_act(uow, user.principal, "user.write", note=mark)
     return records
+
+
+async def _assisting(uow: UnitOfWork, records: Records, mark: str) -> str:
+    """A task in which the district's unit assists another one."""
+    lead = Unit(f"lead-{records.division}", f"主办{records.division}", records.division)
+    await put_unit(uow, lead)
+    opening = Opening(Source.MANUAL, f"{mark}联合处置", "noise", records.division, description=mark)
+    incident = await open_incident(uow, SYSTEM, opening)
+    move = Move(Action.DISPATCH, incident.version, unit_id=lead.id, assist_unit_ids=[records.unit])
+    await by_platform(uow, incident, move)
+    tasks = await IncidentRepository(uow.session).tasks_of(incident.id)
+    return tasks[-1].id
+
+
+async def _request(uow: UnitOfWork, records: Records, incident: Incident, mark: str) -> str:
+    now = uow.clock.now()
+    request = TimeRequest(
+        id=new_id(),
+        incident_id=incident.id,
+        kind=Kind.EXTENSION,
+        state=RequestState.OPEN,
+        until=now + timedelta(days=9),
+        reason=mark,
+        division_code=records.division,
+        unit_id=records.unit,
+        asked_by="nobody",
+        asked_by_name=mark,
+        asked_at=now,
+        decide_by=now + timedelta(hours=1),
+        decider_code=records.division,
+    )
+    await RequestRepository(uow.session).add(request)
+    return request.id
+
+
+async def _import(uow: UnitOfWork, settings: Settings, records: Records, mark: str) -> str:
+    """A file of one row that could not be taken in."""
+    actor = Principal(f"importer-{records.division}", f"{mark}导入", "user", frozenset(), records.division)
+    job = await open_import(uow, actor, new_id(), Handed(f"{mark}.csv", mark, default_division=records.division))
+    taking = await Taking.of(uow, desk_at(settings.home), job)
+    spot = Spot(job.file_name, "", 2)
+    row = BadRow(spot, {"地址": mark}, [RowError(spot, "import_content_missing", "诉求内容", mark)])
+    await ImportRepository(uow.session).add_rows([taking.kept(1, ReadRow.of(job.digest, job.channel, row))])
+    await ImportRepository(uow.session).change(job.id, state="done")
+    return job.id
 
 
 def _device(records: Records, mark: str) -> Device:

@@ -238,12 +238,15 @@ async def act_on_task(
     task_id: Id,
     action: AssistAction,
     body: StepIn,
-    principal: Annotated[Principal, Depends(require("task.read"))],
+    request: Request,
+    principal: CurrentPrincipal,
     uow: UowDep,
     context: ContextDep,
     repeatable: RepeatableDep,
 ) -> IncidentDetail:
     """Take a step of a unit that assists, or withdraw it; the answer is the incident after it."""
+    name = "incident.dispatch" if action is AssistAction.WITHDRAW else f"incident.{action}"
+    await check(request, principal, name, principal.division_code, principal.unit_id)
     if (known := await repeatable.known(IncidentDetail)) is not None:
         return known
     task = await joint.act_on_task(uow, context.authority, principal, task_id, joint.Step(action, **body.model_dump()))

@@ -150,7 +150,7 @@ async def act(uow: UnitOfWork, authority: Authority, actor: Principal, incident_
     if row is None or not permitted(authority, actor, incident, row):
         authority.require(actor, f"incident.{move.action}", Resource(incident.division_code, incident.unit_id))
         transition(incident.state, move.action)
-        raise _refusal(actor, incident, move.action)
+        raise _refusal(actor, incident, move.action, row)
     check_version(incident, move.version)
     check_needs(
         row,
@@ -191,7 +191,9 @@ def check_version(incident: Incident, version: int) -> None:
         )
 
 
-def _refusal(actor: Principal, incident: Incident, action: Action) -> Exception:
+def _refusal(actor: Principal, incident: Incident, action: Action, row: Transition | None) -> Exception:
+    if row is not None and row.roles == {SYSTEM}:
+        return Conflict("incident_action_not_alone", action=action.zh, action_en=action.en)
     if action in (Action.VERIFY, Action.REWORK) and actor.id in (incident.handled_by, incident.assignee_id):
         return Conflict("incident_verify_own")
     return Forbidden("forbidden", action=f"incident.{action}")
