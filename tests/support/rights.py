@@ -13,7 +13,7 @@ DESK = {
         "create", "dispatch", "dismiss", "urge", "note", "answer", "recategorise", "hand_up", "hand_down", "dispute",
         "settle", "merge", "unmerge",
     )
-} | {"report.create", "report.contact", "request.decide"}  # fmt: skip
+} | {"report.create", "report.contact", "request.decide", "import.read", "import.write"}  # fmt: skip
 ALLOWED: dict[Role, set[str]] = {
     Role.DUTY_OFFICER: VIEW | DESK | {"incident.close", "incident.reopen", "roster.write", "calendar.write"},
     Role.DISPATCHER: VIEW | DESK | {"responsibility.write"},

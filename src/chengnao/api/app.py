@@ -16,6 +16,12 @@ from starlette.types import Scope as AsgiScope
 from chengnao.api import live, system
 from chengnao.incident import routes as incident
 from chengnao.incident.dispatch import routes as dispatch
+from chengnao.incident.drafts import routes as drafts
+from chengnao.incident.drafts.queue import ReadingQueue
+from chengnao.incident.importing import routes as importing
+from chengnao.incident.importing.reading import SIZE_LIMIT as IMPORT_LIMIT
+from chengnao.incident.public import routes as public
+from chengnao.incident.public.service import PublicLimits
 from chengnao.incident.reports import routes as reports
 from chengnao.incident.requests import routes as requests
 from chengnao.kernel.access import routes as access
@@ -43,12 +49,17 @@ ROUTERS: tuple[APIRouter, ...] = (
     dispatch.router,
     requests.router,
     reports.router,
+    drafts.router,
+    public.router,
+    importing.router,
     supervision.router,
     evaluation.router,
     live.router,
     system.router,
 )
 BODY_LIMIT = 16 * 2**20
+BODY_LIMITS = {"/api/reports/import": IMPORT_LIMIT + 2**20}
+"""Of paths that take more: a file that is written to disk while it comes in."""
 _CONTENT_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
@@ -81,6 +92,8 @@ def create_app(context: Context, store: ReadingsStore) -> FastAPI:
     app.state.readings = store
     app.state.threshold_lines = warning.threshold_lines
     app.state.hub = live.Hub()
+    app.state.reading_queue = ReadingQueue(context)
+    app.state.public_limits = PublicLimits.of(context.settings)
     app.add_middleware(GZipMiddleware, minimum_size=2_000)
     app.add_middleware(Guard)
     install_error_handlers(app)
@@ -111,8 +124,9 @@ class Guard:
             await send(message)
 
         length = Headers(scope=scope).get("content-length", "0")
-        if length.isdigit() and int(length) > BODY_LIMIT:
-            refusal = answer(ChengnaoError("too_large", size=int(length), limit=BODY_LIMIT), status=413)
+        limit = BODY_LIMITS.get(scope["path"], BODY_LIMIT)
+        if length.isdigit() and int(length) > limit:
+            refusal = answer(ChengnaoError("too_large", size=int(length), limit=limit), status=413)
             await refusal(scope, receive, send_guarded)
         else:
             await self.app(scope, receive, send_guarded)

@@ -56,7 +56,6 @@ class Odd(Named):
     NO_CREATED = "no_created", "没有来电时间", "no time of creation"
     CLOSED_BEFORE_CREATED = "closed_before_created", "办结早于来电", "closed before it was created"
     DUE_BEFORE_CREATED = "due_before_created", "截止早于来电", "due before it was created"
-    CLOSED_WITHOUT_DATE = "closed_without_date", "已办结但没有办结时间", "closed without a closing time"
     OPEN_WITH_CLOSED_DATE = "open_with_closed_date", "有办结时间但状态未办结", "a closing time, but the state is open"
     FUTURE_DATE = "future_date", "时间在将来", "a time in the future"
     PHONE_UNREADABLE = "phone_unreadable", "电话格式异常", "an unreadable telephone number"

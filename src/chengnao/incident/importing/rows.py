@@ -219,16 +219,18 @@ class _Reading:
             # Of a day alone, the earliest moment that can be meant.
             early = closed.day_only and created is not None and closed.at < created.at <= closed.end
             row = replace(row, closed_at=created.at if early and created else closed.at)
-        if created is None and self.parser.historic and row.ended and not self.errors:
-            self.wrong("import_created_missing", "created")
-        elif created is None:
+        if created is None:
             self.odd.append(Odd.NO_CREATED)
+        if self.parser.historic and row.ended and not self.errors:
+            # Without both, nothing honest can be said of how long it took.
+            if created is None:
+                self.wrong("import_created_missing", "created")
+            if closed is None:
+                self.wrong("import_closed_missing", "closed")
         if row.created_at and row.closed_at and row.closed_at < row.created_at:
             self.odd.append(Odd.CLOSED_BEFORE_CREATED)
         if row.created_at and row.due_at and row.due_at < row.created_at:
             self.odd.append(Odd.DUE_BEFORE_CREATED)
-        if row.status is not None and row.status.ended and row.closed_at is None:
-            self.odd.append(Odd.CLOSED_WITHOUT_DATE)
         if row.status is not None and not row.status.ended and row.closed_at is not None:
             self.odd.append(Odd.OPEN_WITH_CLOSED_DATE)
         if any(each and each > self.parser.now for each in (row.created_at, row.closed_at)):

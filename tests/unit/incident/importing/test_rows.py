@@ -62,7 +62,8 @@ def test_everything_wrong_with_a_row_is_named() -> None:
         ({"诉求内容": "乱\ufffd码"}, "import_text_damaged"),
         ({"诉求内容": "长" * 10_001}, "import_text_too_long"),
         ({"诉求内容": "诉求内容", "类别": "类别"}, "import_row_is_header"),
-        ({"诉求内容": "a", "状态": "已办结", "来电时间": ""}, "import_created_missing"),
+        ({"诉求内容": "a", "状态": "已办结", "来电时间": "", "办结时间": "2026-11-01"}, "import_created_missing"),
+        ({"诉求内容": "a", "状态": "已办结", "来电时间": "2026-11-01", "办结时间": ""}, "import_closed_missing"),
     ],
 )
 def test_bad_values_stop_the_row(cells: dict[str, str], code: str) -> None:
@@ -92,7 +93,6 @@ def test_a_row_under_a_merged_content_says_which_row_holds_it() -> None:
         ({"诉求内容": "a", "来电时间": "2027-01-01"}, Odd.FUTURE_DATE),
         ({"诉求内容": "a", "来电时间": "2026-11-02", "办结时间": "2026-11-01"}, Odd.CLOSED_BEFORE_CREATED),
         ({"诉求内容": "a", "来电时间": "2026-11-02", "截止时间": "2026-11-01"}, Odd.DUE_BEFORE_CREATED),
-        ({"诉求内容": "a", "来电时间": "2026-11-02", "状态": "已办结"}, Odd.CLOSED_WITHOUT_DATE),
         (
             {"诉求内容": "a", "来电时间": "2026-11-02", "办结时间": "2026-11-03", "状态": "办理中"},
             Odd.OPEN_WITH_CLOSED_DATE,
