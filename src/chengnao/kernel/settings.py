@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     log_bytes: int = Field(4 * 2**30, ge=2**24, description="room for readings that wait to be stored")
     secure_cookies: bool = Field(False, description="session cookie only over HTTPS; set it behind a TLS proxy")
     session_hours: float = Field(12.0, gt=0, le=72)
+    public_reports_per_hour: int = Field(20, ge=1, le=10_000, description="reports of one address without an account")
+    public_uploads_per_hour: int = Field(60, ge=1, le=10_000, description="photos and recordings of one such address")
+    public_questions_per_minute: int = Field(60, ge=1, le=10_000, description="look-ups of one such address")
+    public_wrong_codes_per_hour: int = Field(10, ge=1, le=1_000, description="wrong codes for one report")
 
     @classmethod
     def settings_customise_sources(

@@ -1,4 +1,4 @@
-"""Has one file at a time read by a process that ends afterwards, so that neither the web nor the memory suffers."""
+"""Has a file read by a process that ends afterwards, so that neither the web nor the memory suffers."""
 
 import asyncio
 import json
@@ -22,28 +22,26 @@ class NotRead(ChengnaoError):
 
 
 class Reader:
-    """Reads letters and recordings, one after the other."""
+    """Reads letters and recordings of one installation."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._one = asyncio.Semaphore(1)
 
     async def read(self, channel: Channel, data: bytes, limit: timedelta | None = None) -> Reading:
         """What the file says; raises NotRead where it says nothing that the machine can read within the limit."""
         limit = limit or READING_LIMITS[channel]
-        async with self._one:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "chengnao.incident.drafts.reading", channel.value, str(self._home),
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            )  # fmt: skip
-            try:
-                output, complaint = await asyncio.wait_for(process.communicate(data), limit.total_seconds())
-            except TimeoutError as error:
-                raise NotRead("reading_too_long", seconds=int(limit.total_seconds())) from error
-            finally:
-                with suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "chengnao.incident.drafts.reading", channel.value, str(self._home),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            output, complaint = await asyncio.wait_for(process.communicate(data), limit.total_seconds())
+        except TimeoutError as error:
+            raise NotRead("reading_too_long", seconds=int(limit.total_seconds())) from error
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
         return _understood(output, complaint, process.returncode)
 
 

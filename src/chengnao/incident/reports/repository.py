@@ -54,6 +54,12 @@ class ReportRepository(Repository):
         query = query.order_by(ReportRow.received_at, ReportRow.id).execution_options(populate_existing=True)
         return [report_of(row) for row in await self.session.scalars(query)]
 
+    async def count_of(self, incident_id: str) -> int:
+        """How many reports tell of the incident, those of incidents that were merged into it included."""
+        merged = select(IncidentRow.id).where(IncidentRow.merged_into == incident_id)
+        condition = or_(ReportRow.incident_id == incident_id, ReportRow.incident_id.in_(merged))
+        return await self.session.scalar(select(func.count()).select_from(ReportRow).where(condition)) or 0
+
     async def by_tracking_number(self, tracking_number: str, *, lock: bool = False) -> Report | None:
         query = select(ReportRow).where(ReportRow.tracking_number == tracking_number)
         if lock:

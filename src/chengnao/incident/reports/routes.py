@@ -136,6 +136,7 @@ class ContactOut(BaseModel):
 async def read_contact(
     report_id: Id,
     body: ContactIn,
+    request: Request,
     principal: Annotated[Principal, Depends(require("report.contact"))],
     scope: ScopeDep,
     uow: UowDep,
@@ -143,6 +144,8 @@ async def read_contact(
 ) -> ContactOut:
     """Who made the report; each reading is put on record with its purpose."""
     report = await service.require_report(uow, scope, report_id)
+    holder = (await service.incidents_of(uow, report))[-1]
+    await check(request, principal, "report.contact", holder.division_code, holder.unit_id)
     contact = await service.read_contact(uow, Vault.of(context.settings.home), principal, report, body.purpose)
     await uow.commit()
     return ContactOut(**contact.__dict__)

@@ -16,7 +16,7 @@ from chengnao.incident.photos import attach_photos
 from chengnao.incident.reports.model import REOPENS_WITHIN, Channel, Contact, Report, title_of
 from chengnao.incident.reports.repository import ReportRepository
 from chengnao.incident.repository import IncidentRepository
-from chengnao.incident.service import Opening, by_platform, numbered, open_incident, tell
+from chengnao.incident.service import Opening, by_platform, numbered, open_incident, require_incident, tell
 from chengnao.kernel.access.model import Principal, Scope
 from chengnao.kernel.access.service import record_act
 from chengnao.kernel.database import UnitOfWork
@@ -184,6 +184,19 @@ async def seal_what_is_not(uow: UnitOfWork, vault: Vault) -> int:
     return len(waiting)
 
 
+async def incidents_of(uow: UnitOfWork, report: Report) -> list[Incident]:
+    """The incidents that the report belongs to: its own, and those that it was merged into; the last one is handled."""
+    repository = IncidentRepository(uow.session)
+    found: list[Incident] = []
+    wanted: str | None = report.incident_id
+    while wanted is not None and wanted not in {incident.id for incident in found}:
+        incident = await repository.get(Scope(), wanted)
+        assert incident is not None
+        found.append(incident)
+        wanted = incident.merged_into
+    return found
+
+
 async def rate(
     uow: UnitOfWork, report: Report, *, solved: bool, satisfaction: int | None, comment: str
 ) -> Incident | None:
@@ -197,8 +210,8 @@ async def rate(
     now = uow.clock.now()
     said = mask(comment.strip())
     await ReportRepository(uow.session).change(report.id, satisfaction=satisfaction, comment=said or None, rated_at=now)
-    incident = await IncidentRepository(uow.session).get(Scope(), report.incident_id, lock=True)
-    assert incident is not None
+    handled = (await incidents_of(uow, report))[-1]
+    incident = await require_incident(uow, Scope(), handled.id, lock=True)
     words = f"诉求人评价：{'已解决' if solved else '未解决'}"
     if satisfaction is not None:
         words += f"，{satisfaction} 分"

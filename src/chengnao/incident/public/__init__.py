@@ -1,0 +1,1 @@
+"""What citizens may do without an account: report, see how it stands, say what they think of the answer."""
