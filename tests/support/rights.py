@@ -5,7 +5,7 @@ from chengnao.kernel.access.model import Role
 VIEW = {
     "division.read", "unit.read", "roster.read", "device.read", "reading.read", "threshold.read", "warning.read",
     "incident.read", "task.read", "report.read", "responsibility.read", "evaluation.read", "situation.read",
-    "calendar.read",
+    "calendar.read", "limit.read", "supervision.read",
 }  # fmt: skip
 DESK = {
     f"incident.{verb}"
@@ -15,14 +15,14 @@ DESK = {
     )
 } | {"report.create", "report.contact", "request.decide", "import.read", "import.write"}  # fmt: skip
 ALLOWED: dict[Role, set[str]] = {
-    Role.DUTY_OFFICER: VIEW | DESK | {"incident.close", "incident.reopen", "roster.write", "calendar.write"},
+    Role.DUTY_OFFICER: VIEW | DESK | {"incident.close", "incident.reopen", "roster.write", "calendar.write", "limit.write"},
     Role.DISPATCHER: VIEW | DESK | {"responsibility.write"},
     Role.HANDLER: VIEW
     | {f"incident.{verb}" for verb in ("accept", "return", "handle", "note", "resume")}
     | {"report.create", "report.contact", "request.create"},
     Role.VERIFIER: VIEW | {f"incident.{verb}" for verb in ("verify", "rework", "note")},
     Role.STEWARD: VIEW
-    | {"device.write", "quarantine.read", "quarantine.write", "threshold.write", "responsibility.write"},
+    | {"device.write", "quarantine.read", "quarantine.write", "threshold.write", "responsibility.write", "limit.write"},
     Role.OPERATOR: VIEW
     | {"user.read", "user.write", "token.read", "token.write", "system.read", "unit.write", "device.write"}
     | {"quarantine.read", "calendar.write"},

@@ -16,6 +16,7 @@ from starlette.types import Scope as AsgiScope
 from chengnao.api import live, system
 from chengnao.incident import routes as incident
 from chengnao.incident.dispatch import routes as dispatch
+from chengnao.incident.limits import routes as limits
 from chengnao.incident.drafts import routes as drafts
 from chengnao.incident.drafts.queue import ReadingQueue
 from chengnao.incident.importing import routes as importing
@@ -34,7 +35,9 @@ from chengnao.sensing.quarantine import routes as quarantine
 from chengnao.sensing.readings import routes as readings
 from chengnao.sensing.readings.store import ReadingsStore
 from chengnao.supervision import routes as supervision
+from chengnao.supervision.duty import routes as duty
 from chengnao.supervision.evaluation import routes as evaluation
+from chengnao.supervision.letters import routes as letters
 from chengnao.warning import routes as warning
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -47,12 +50,15 @@ ROUTERS: tuple[APIRouter, ...] = (
     warning.router,
     incident.router,
     dispatch.router,
+    limits.router,
     requests.router,
     reports.router,
     drafts.router,
     public.router,
     importing.router,
     supervision.router,
+    duty.router,
+    letters.router,
     evaluation.router,
     live.router,
     system.router,

@@ -112,6 +112,12 @@ ROUTES: dict[str, Route] = {
     "GET /api/calendar": Route("calendar.read"),
     "PUT /api/calendar/days": Route("calendar.write", lambda r: json(day="2026-12-25", working=False)),
     "DELETE /api/calendar/days/{day}": Route("calendar.write"),
+    "GET /api/limits": Route("limit.read"),
+    "PUT /api/limits": Route("limit.write", lambda r: json(category="*", grade=4, step="accept", amount="2 wh")),
+    "DELETE /api/limits": Route("limit.write", lambda r: {"params": {"category": "*", "grade": 4, "step": "accept"}}),
+    "GET /api/supervision/duty-list": Route("supervision.read"),
+    "GET /api/supervision/urges": Route("supervision.read"),
+    "GET /api/print/weekly-letter": Route("supervision.read"),
     "GET /api/device-classes": Route("device.read"),
     "GET /api/devices": Route("device.read"),
     "GET /api/devices/map": Route("device.read", lambda r: {"params": {"bbox": "105,28,111,33", "zoom": 9}}),
@@ -231,7 +237,12 @@ ROUTES |= {
     for step, body in STEPS.items()
 }
 ENDLESS = {"GET /api/stream"}
-OF_THE_CITY = {"PUT /api/calendar/days", "DELETE /api/calendar/days/{day}"}
+OF_THE_CITY = {
+    "PUT /api/calendar/days",
+    "DELETE /api/calendar/days/{day}",
+    "PUT /api/limits",
+    "DELETE /api/limits",
+}
 """Routes about what the whole city shares: nobody of a district may, whatever the role."""
 NAMES_NO_RECORD = {"POST /api/photos"}
 """Routes that change something but name no record of a district: there is no foreign side to them."""
