@@ -15,7 +15,9 @@ DESK = {
     )
 } | {"report.create", "report.contact", "request.decide", "import.read", "import.write"}  # fmt: skip
 ALLOWED: dict[Role, set[str]] = {
-    Role.DUTY_OFFICER: VIEW | DESK | {"incident.close", "incident.reopen", "roster.write", "calendar.write", "limit.write"},
+    Role.DUTY_OFFICER: VIEW
+    | DESK
+    | {"incident.close", "incident.reopen", "roster.write", "calendar.write", "limit.write"},
     Role.DISPATCHER: VIEW | DESK | {"responsibility.write"},
     Role.HANDLER: VIEW
     | {f"incident.{verb}" for verb in ("accept", "return", "handle", "note", "resume")}

@@ -16,11 +16,11 @@ from starlette.types import Scope as AsgiScope
 from chengnao.api import live, system
 from chengnao.incident import routes as incident
 from chengnao.incident.dispatch import routes as dispatch
-from chengnao.incident.limits import routes as limits
 from chengnao.incident.drafts import routes as drafts
 from chengnao.incident.drafts.queue import ReadingQueue
 from chengnao.incident.importing import routes as importing
 from chengnao.incident.importing.reading import SIZE_LIMIT as IMPORT_LIMIT
+from chengnao.incident.limits import routes as limits
 from chengnao.incident.public import routes as public
 from chengnao.incident.public.service import PublicLimits
 from chengnao.incident.reports import routes as reports
