@@ -69,13 +69,15 @@ class Wanderer:
             self._clock.advance(self._rng.expovariate(1 / pace))
             async with self._database.unit_of_work() as uow:
                 try:
-                    await self._step(uow)
+                    await self.step(uow, self._rng)
                 except ChengnaoError as error:
                     self.refused[error.code] += 1
                     continue
                 await uow.commit()
 
-    async def _step(self, uow: UnitOfWork) -> None:
+    async def step(self, uow: UnitOfWork, rng: random.Random) -> None:
+        """Let somebody do something, as `rng` chooses; raises ChengnaoError where it is refused."""
+        self._rng = rng
         chance = self._rng.random()
         if len(self.incidents) < self._most and chance < 0.22:
             await self._new(uow)
