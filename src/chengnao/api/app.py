@@ -139,13 +139,13 @@ class Guard:
 
 
 def _serve_console(app: FastAPI, static: Path) -> None:
-    """The console's files; every address that is no file and no API is the console's own page."""
+    """The console's files; every address that is no file and no API is the citizens' page or the console's own."""
 
     @app.get("/{path:path}", include_in_schema=False)
     async def console(path: str) -> Response:
         if path.startswith("api/"):
             raise HTTPException(404)
-        index = static / "index.html"
+        index = static / ("citizen.html" if path.split("/")[0] == "citizen" else "index.html")
         if not index.is_file():
             return HTMLResponse(_NOT_BUILT, status_code=503)
         file = static / path
