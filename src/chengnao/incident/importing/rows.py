@@ -134,9 +134,9 @@ class _Reading:
             if columns:
                 self.odd.append(Odd.NO_CONTENT)
         code = category_of(category) if category else None
-        if not category:
+        if not category and "category" in self.columns.by_field:
             self.odd.append(Odd.NO_CATEGORY)
-        elif code is None:
+        elif category and code is None:
             self.odd.append(Odd.CATEGORY_UNKNOWN)
         return replace(row, content=content, category=code, given_category=category)
 
@@ -219,7 +219,7 @@ class _Reading:
             # Of a day alone, the earliest moment that can be meant.
             early = closed.day_only and created is not None and closed.at < created.at <= closed.end
             row = replace(row, closed_at=created.at if early and created else closed.at)
-        if created is None:
+        if created is None and "created" in self.columns.by_field:
             self.odd.append(Odd.NO_CREATED)
         if self.parser.historic and row.ended and not self.errors:
             # Without both, nothing honest can be said of how long it took.

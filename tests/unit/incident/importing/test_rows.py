@@ -80,7 +80,8 @@ def test_a_row_under_a_merged_content_says_which_row_holds_it() -> None:
     ("cells", "odd"),
     [
         ({"类别": "路灯故障", "诉求内容": ""}, Odd.NO_CONTENT),
-        ({"诉求内容": "a"}, Odd.NO_CATEGORY),
+        ({"诉求内容": "a", "类别": ""}, Odd.NO_CATEGORY),
+        ({"诉求内容": "a", "来电时间": ""}, Odd.NO_CREATED),
         ({"诉求内容": "a", "类别": "月球"}, Odd.CATEGORY_UNKNOWN),
         ({"诉求内容": "a", "状态": "漂着"}, Odd.STATUS_UNKNOWN),
         ({"诉求内容": "a", "来源": "心电感应"}, Odd.CHANNEL_UNKNOWN),
