@@ -1,5 +1,7 @@
 /** One door to the platform's HTTP interface: cookies, the CSRF header, and errors with texts in both languages. */
 
+import { noteAge } from '../offline/answers';
+
 export type QueryValue = string | number | boolean | null | undefined;
 export type Query = Record<string, QueryValue>;
 
@@ -75,6 +77,7 @@ async function send(method: string, path: string, body?: unknown, signal?: Abort
     if (signal?.aborted) throw cause;
     throw new ApiError(0, 'network', '连不上服务器，请检查网络后重试。', 'The server cannot be reached. Check the network and try again.');
   }
+  noteAge(response.headers.get('X-As-Of'));
   if (!response.ok) {
     const error = await errorFrom(response);
     if (response.status === 401 && path !== '/session') onUnauthenticated();

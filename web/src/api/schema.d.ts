@@ -65,6 +65,12 @@ export interface components {
             primary: boolean;
         };
         /**
+         * Anchor
+         * @description The moment that puts a subject into a period.
+         * @enum {string}
+         */
+        Anchor: "opened" | "closed" | "dispatched" | "received" | "rated";
+        /**
          * AssistAction
          * @enum {string}
          */
@@ -106,6 +112,41 @@ export interface components {
             /** File */
             file: string;
         };
+        /** Body_add_public_photo_api_public_photos_post */
+        Body_add_public_photo_api_public_photos_post: {
+            /** File */
+            file: string;
+        };
+        /** Body_add_public_recording_api_public_audio_post */
+        Body_add_public_recording_api_public_audio_post: {
+            /** File */
+            file: string;
+        };
+        /** Body_create_draft_api_drafts_post */
+        Body_create_draft_api_drafts_post: {
+            /** File */
+            file: string;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "letter" | "call";
+            /** Division Code */
+            division_code?: string | null;
+        };
+        /** Body_import_reports_api_reports_import_post */
+        Body_import_reports_api_reports_import_post: {
+            /** File */
+            file: string;
+            /** @default import */
+            channel: components["schemas"]["Channel"];
+            /** @default wgs84 */
+            crs: components["schemas"]["Crs"];
+            /** @default auto */
+            mode: components["schemas"]["Mode"];
+            /** Division Code */
+            division_code?: string | null;
+        };
         /**
          * CalendarOut
          * @description `known_until`: the last day of the last year whose holidays are known; after it weekends alone decide.
@@ -122,6 +163,86 @@ export interface components {
             known_until: string;
             /** Days */
             days: components["schemas"]["DayOut"][];
+        };
+        /**
+         * CaseOut
+         * @description One subject behind a figure: an incident, with the task or the report where those are counted.
+         */
+        CaseOut: {
+            /** Incident Id */
+            incident_id: string;
+            /** Number */
+            number: string;
+            /** Title */
+            title: string;
+            /** Category */
+            category: string;
+            /** Category Name */
+            category_name: string;
+            /** Grade */
+            grade: number;
+            state: components["schemas"]["chengnao__incident__model__State"];
+            /** State Name */
+            state_name: string;
+            /** Division Code */
+            division_code: string;
+            /** Division Name */
+            division_name: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /** Unit Name */
+            unit_name: string | null;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Closed At */
+            closed_at: string | null;
+            /** Close By */
+            close_by: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Seconds */
+            seconds: number | null;
+            task: components["schemas"]["CaseTask"] | null;
+            /** Tracking Number */
+            tracking_number: string | null;
+        };
+        /** CaseTask */
+        CaseTask: {
+            /** Seq */
+            seq: number;
+            role: components["schemas"]["TaskRole"];
+            /** Unit Id */
+            unit_id: string;
+            /** Unit Name */
+            unit_name: string | null;
+            /**
+             * Dispatched At
+             * Format: date-time
+             */
+            dispatched_at: string;
+            /**
+             * Accept By
+             * Format: date-time
+             */
+            accept_by: string;
+            /** Accepted At */
+            accepted_at: string | null;
+            /** Handle By */
+            handle_by: string | null;
+            /** Handled At */
+            handled_at: string | null;
+            /** Returned At */
+            returned_at: string | null;
+            /** Return Code */
+            return_code: string | null;
+            /** Reworked */
+            reworked: number;
         };
         /**
          * CategoryOut
@@ -144,11 +265,45 @@ export interface components {
             words: string[];
         };
         /**
+         * CellsIn
+         * @description The cells to put right, by header; an empty text empties a cell.
+         */
+        CellsIn: {
+            /** Cells */
+            cells: {
+                [key: string]: string;
+            };
+        };
+        /**
          * Channel
          * @description By which way a report came in.
          * @enum {string}
          */
         Channel: "citizen" | "hotline" | "patrol" | "open311" | "import" | "letter" | "call" | "machine";
+        /**
+         * CheckOut
+         * @description `differing` counts all differences; the list shows the first hundred.
+         */
+        CheckOut: {
+            /**
+             * From
+             * Format: date-time
+             */
+            from: string;
+            /**
+             * To
+             * Format: date-time
+             */
+            to: string;
+            /** Incidents */
+            incidents: number;
+            /** Entries */
+            entries: number;
+            /** Differing */
+            differing: number;
+            /** Differences */
+            differences: components["schemas"]["DifferenceOut"][];
+        };
         /** ClockOut */
         ClockOut: {
             /**
@@ -170,6 +325,45 @@ export interface components {
             worst: components["schemas"]["Status"];
         };
         /**
+         * ConfirmationIn
+         * @description `version`: of the draft as the person has checked it; the rest is what the report needs beside its words.
+         */
+        ConfirmationIn: {
+            /** Version */
+            version: number;
+            /** Category */
+            category?: string | null;
+            /** Division Code */
+            division_code?: string | null;
+            /** Lon */
+            lon?: number | null;
+            /** Lat */
+            lat?: number | null;
+            /**
+             * Address
+             * @default
+             */
+            address: string;
+            /** Reporter Name */
+            reporter_name?: string | null;
+            /** Reporter Phone */
+            reporter_phone?: string | null;
+        };
+        /**
+         * Confirmed
+         * @description `code`: for the reporter, None where the recording came with a report that has one.
+         */
+        Confirmed: {
+            /** Report Id */
+            report_id: string;
+            /** Tracking Number */
+            tracking_number: string;
+            /** Code */
+            code: string | null;
+            /** Incident Id */
+            incident_id: string;
+        };
+        /**
          * ContactIn
          * @description `purpose`: why it must be read; it is put on record.
          */
@@ -189,6 +383,22 @@ export interface components {
             /** Content */
             content: string;
         };
+        /**
+         * CorrectionIn
+         * @description `version`: of the draft as it was seen.
+         */
+        CorrectionIn: {
+            /** Version */
+            version: number;
+            /** Text */
+            text: string;
+        };
+        /**
+         * Crs
+         * @description What the coordinates of a file are counted in.
+         * @enum {string}
+         */
+        Crs: "wgs84" | "gcj02" | "bd09";
         /** DayBody */
         DayBody: {
             /**
@@ -237,22 +447,41 @@ export interface components {
              */
             reason: string;
         };
-        /** Definition */
+        /**
+         * Definition
+         * @description What a figure says: what is counted, divided by what, in which sense.
+         */
         Definition: {
             /** Key */
             key: string;
+            /** Kind */
+            kind: string;
             /** Name */
             name: string;
             /** Name En */
             name_en: string;
+            subject: components["schemas"]["Subject"];
+            anchor: components["schemas"]["Anchor"];
+            /** Unit */
+            unit: string;
+            /** Better */
+            better: ("higher" | "lower") | null;
             /** Numerator */
             numerator: string;
             /** Numerator En */
             numerator_en: string;
             /** Denominator */
-            denominator: string | null;
+            denominator?: string | null;
             /** Denominator En */
-            denominator_en: string | null;
+            denominator_en?: string | null;
+            /** Exclusions */
+            exclusions?: string | null;
+            /** Exclusions En */
+            exclusions_en?: string | null;
+            /** Follows */
+            follows?: string | null;
+            /** Follows En */
+            follows_en?: string | null;
         };
         /**
          * DeviceChange
@@ -377,16 +606,27 @@ export interface components {
             faults: components["schemas"]["FaultOut"][];
         };
         /**
+         * DifferenceOut
+         * @description A column that says something else than the event log.
+         */
+        DifferenceOut: {
+            /** Incident Id */
+            incident_id: string;
+            /** Number */
+            number: string;
+            /** Field */
+            field: string;
+            /** Column */
+            column: unknown;
+            /** Log */
+            log: unknown;
+        };
+        /**
          * Direction
          * @description Which side of the threshold is the bad one.
          * @enum {string}
          */
         Direction: "above" | "below";
-        /** DiscardIn */
-        DiscardIn: {
-            /** Reason */
-            reason: string;
-        };
         /**
          * DistrictSituation
          * @description `worst_level`: the gravest level of an open warning or grade of an open incident.
@@ -424,6 +664,105 @@ export interface components {
             /** Label Lat */
             label_lat: number | null;
         };
+        /**
+         * DraftDetail
+         * @description `text` as it stands; `lines` as the machine read them; `personal`: what readers of the report will not see.
+         */
+        DraftDetail: {
+            /** Id */
+            id: string;
+            channel: components["schemas"]["Channel"];
+            /** Channel Name */
+            channel_name: string;
+            state: components["schemas"]["DraftState"];
+            /** State Name */
+            state_name: string;
+            problem: components["schemas"]["Problem"] | null;
+            /** Media Type */
+            media_type: string;
+            /** Size */
+            size: number;
+            /** Engine */
+            engine: string | null;
+            /** Pages */
+            pages: number | null;
+            /** Seconds */
+            seconds: number | null;
+            /** Confidence */
+            confidence: number | null;
+            /** Division Code */
+            division_code: string;
+            /** Created By Name */
+            created_by_name: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Report Id */
+            report_id: string | null;
+            /** Ended By Name */
+            ended_by_name: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Version */
+            version: number;
+            /** Text */
+            text: string;
+            /** Lines */
+            lines: components["schemas"]["LineOut"][];
+            /** Personal */
+            personal: components["schemas"]["PersonalOut"][];
+        };
+        /**
+         * DraftOut
+         * @description `confidence`: 0 to 1, None where nothing was guessed; `report_id`: of the report that it is or came with.
+         */
+        DraftOut: {
+            /** Id */
+            id: string;
+            channel: components["schemas"]["Channel"];
+            /** Channel Name */
+            channel_name: string;
+            state: components["schemas"]["DraftState"];
+            /** State Name */
+            state_name: string;
+            problem: components["schemas"]["Problem"] | null;
+            /** Media Type */
+            media_type: string;
+            /** Size */
+            size: number;
+            /** Engine */
+            engine: string | null;
+            /** Pages */
+            pages: number | null;
+            /** Seconds */
+            seconds: number | null;
+            /** Confidence */
+            confidence: number | null;
+            /** Division Code */
+            division_code: string;
+            /** Created By Name */
+            created_by_name: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Report Id */
+            report_id: string | null;
+            /** Ended By Name */
+            ended_by_name: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * DraftState
+         * @enum {string}
+         */
+        DraftState: "reading" | "ready" | "failed" | "confirmed" | "discarded";
         /** DutyIn */
         DutyIn: {
             /** Unit Id */
@@ -440,6 +779,30 @@ export interface components {
              * Format: date-time
              */
             ends_at: string;
+        };
+        /** DutyItem */
+        DutyItem: {
+            incident: components["schemas"]["IncidentOut"];
+            /** Reasons */
+            reasons: components["schemas"]["ReasonOut"][];
+            /** Request Id */
+            request_id: string | null;
+        };
+        /**
+         * DutyList
+         * @description `counts`: how many of all cases there are for each reason; a case may have several.
+         */
+        DutyList: {
+            /** Items */
+            items: components["schemas"]["DutyItem"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+            /** Counts */
+            counts: components["schemas"]["ReasonCount"][];
         };
         /** DutyOut */
         DutyOut: {
@@ -482,8 +845,8 @@ export interface components {
                 [key: string]: unknown;
             };
         };
-        /** Evaluation */
-        Evaluation: {
+        /** EvaluationOut */
+        EvaluationOut: {
             /**
              * From
              * Format: date-time
@@ -494,6 +857,11 @@ export interface components {
              * Format: date-time
              */
             to: string;
+            /**
+             * By
+             * @enum {string}
+             */
+            by: "unit" | "tier" | "category" | "division" | "channel" | "day" | "week" | "month";
             /** Rows */
             rows: components["schemas"]["EvaluationRow"][];
             total: components["schemas"]["EvaluationRow"];
@@ -502,7 +870,7 @@ export interface components {
         };
         /**
          * EvaluationRow
-         * @description Counts and rates of one group; a rate over nothing is null.
+         * @description Counts, rates and times of one group; a rate over nothing is null.
          */
         EvaluationRow: {
             /** Key */
@@ -511,36 +879,99 @@ export interface components {
             name: string;
             /** Opened */
             opened: number;
+            /** Imported */
+            imported: number;
+            /** Dismissed */
+            dismissed: number;
+            /** Merged */
+            merged: number;
+            /** Answered At Intake */
+            answered_at_intake: number;
+            /** Closable */
+            closable: number;
+            /** Closed */
+            closed: number;
+            /** Close Due */
+            close_due: number;
+            /** Closed On Time */
+            closed_on_time: number;
+            /** Verify Due */
+            verify_due: number;
+            /** Verified On Time */
+            verified_on_time: number;
+            /** Overdue Open */
+            overdue_open: number;
+            /** Urged */
+            urged: number;
+            /** Bounced */
+            bounced: number;
+            /** Ended */
+            ended: number;
+            /** Reopened */
+            reopened: number;
+            /** Source Due */
+            source_due: number;
+            /** Source On Time */
+            source_on_time: number;
+            /** Completed */
+            completed: number;
             /** Dispatched */
             dispatched: number;
             /** Accept Due */
             accept_due: number;
             /** Accepted On Time */
             accepted_on_time: number;
-            /** Accept Rate */
-            accept_rate: number | null;
             /** Handle Due */
             handle_due: number;
             /** Handled On Time */
             handled_on_time: number;
-            /** Handle Rate */
-            handle_rate: number | null;
-            /** Closable */
-            closable: number;
-            /** Closed */
-            closed: number;
-            /** Close Rate */
-            close_rate: number | null;
             /** Returned */
             returned: number;
-            /** Return Rate */
-            return_rate: number | null;
             /** Reworked */
             reworked: number;
+            /** Led */
+            led: number;
+            /** Misdispatched */
+            misdispatched: number;
+            /** Reports */
+            reports: number;
+            /** Answered */
+            answered: number;
+            /** Rated */
+            rated: number;
+            /** Satisfied */
+            satisfied: number;
+            /** Accept Rate */
+            accept_rate: number | null;
+            /** Handle Rate */
+            handle_rate: number | null;
+            /** Verify Rate */
+            verify_rate: number | null;
+            /** Close Rate */
+            close_rate: number | null;
+            /** On Time Close Rate */
+            on_time_close_rate: number | null;
+            /** Return Rate */
+            return_rate: number | null;
             /** Rework Rate */
             rework_rate: number | null;
-            /** Overdue Open */
-            overdue_open: number;
+            /** Misdispatch Rate */
+            misdispatch_rate: number | null;
+            /** Reopen Rate */
+            reopen_rate: number | null;
+            /** Source On Time Rate */
+            source_on_time_rate: number | null;
+            /** Answer Rate */
+            answer_rate: number | null;
+            /** Satisfaction Rate */
+            satisfaction_rate: number | null;
+            time_dispatch: components["schemas"]["SpreadOut"];
+            time_accept: components["schemas"]["SpreadOut"];
+            time_handle: components["schemas"]["SpreadOut"];
+            time_verify: components["schemas"]["SpreadOut"];
+            time_close: components["schemas"]["SpreadOut"];
+            time_whole: components["schemas"]["SpreadOut"];
+            time_source: components["schemas"]["SpreadOut"];
         };
         /** FaultOut */
         FaultOut: {
@@ -670,6 +1101,88 @@ export interface components {
             } | null;
             /** Handled By */
             handled_by: string | null;
+        };
+        /**
+         * ImportOut
+         * @description `sheets` and `historic` are known once the file was read; `error` says why it could not be.
+         */
+        ImportOut: {
+            /** Total */
+            total: number;
+            /** Ready */
+            ready: number;
+            /** Accepted */
+            accepted: number;
+            /** Rejected */
+            rejected: number;
+            /** Known */
+            known: number;
+            /** Discarded */
+            discarded: number;
+            /** Odd */
+            odd: number;
+            /** Id */
+            id: string;
+            /** File Name */
+            file_name: string;
+            state: components["schemas"]["JobState"];
+            /** State Name */
+            state_name: string;
+            channel: components["schemas"]["Channel"];
+            crs: components["schemas"]["Crs"];
+            mode: components["schemas"]["Mode"];
+            /** Division Code */
+            division_code: string;
+            /** Default Division */
+            default_division: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By Name */
+            created_by_name: string;
+            /** Finished At */
+            finished_at: string | null;
+            /** Historic */
+            historic: boolean;
+            /** Sheets */
+            sheets: components["schemas"]["SheetOut"][];
+            /** Error */
+            error: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * ImportedRowOut
+         * @description `number` names the row in the API; `sheet` and `row` say where it stands in the file.
+         */
+        ImportedRowOut: {
+            /** Number */
+            number: number;
+            /** Sheet */
+            sheet: string;
+            /** Row */
+            row: number;
+            state: components["schemas"]["RowState"];
+            /** State Name */
+            state_name: string;
+            /** Cells */
+            cells: {
+                [key: string]: string;
+            };
+            /** Errors */
+            errors: components["schemas"]["RowErrorOut"][];
+            /** Odd */
+            odd: components["schemas"]["OddOut"][];
+            /** Report Id */
+            report_id: string | null;
+            /** Incident Id */
+            incident_id: string | null;
+            /** Reason */
+            reason: string | null;
+            /** Changed By */
+            changed_by: string | null;
         };
         /** IncidentDetail */
         IncidentDetail: {
@@ -863,10 +1376,20 @@ export interface components {
             version: number;
         };
         /**
+         * JobState
+         * @enum {string}
+         */
+        JobState: "waiting" | "reading" | "taking" | "done" | "failed";
+        /** Kept */
+        Kept: {
+            /** Id */
+            id: string;
+        };
+        /**
          * Kind
          * @enum {string}
          */
-        Kind: "extension" | "suspension";
+        "Kind-Input": "extension" | "suspension";
         /** LatestOut */
         LatestOut: {
             /** Metric */
@@ -886,6 +1409,63 @@ export interface components {
              * Format: date-time
              */
             time: string;
+        };
+        /**
+         * LimitBody
+         * @description `category`: a code, or `*` for all that have no limit of their own.
+         *
+         *     `amount` in natural time (90 s, 15 min, 2 h, 3 d) or in working time (8 wh, 3 wd).
+         */
+        LimitBody: {
+            /** Category */
+            category: string;
+            /** Grade */
+            grade: number;
+            /**
+             * Step
+             * @enum {string}
+             */
+            step: "dispatch" | "accept" | "handle" | "verify" | "close" | "settle" | "request" | "whole";
+            /** Amount */
+            amount: string;
+        };
+        /**
+         * LimitOut
+         * @description `own`: set by the city; `default`: the platform's.
+         */
+        LimitOut: {
+            /** Category */
+            category: string;
+            /** Grade */
+            grade: number;
+            /**
+             * Step
+             * @enum {string}
+             */
+            step: "dispatch" | "accept" | "handle" | "verify" | "close" | "settle" | "request" | "whole";
+            /** Amount */
+            amount: string;
+            /** Category Name */
+            category_name: string;
+            /** Step Name */
+            step_name: string;
+            /** Amount Name */
+            amount_name: string;
+            /** Own */
+            own: boolean;
+            /** Default */
+            default: string;
+        };
+        /** LineOut */
+        LineOut: {
+            /** Text */
+            text: string;
+            /** Confidence */
+            confidence: number | null;
+            /** Page */
+            page: number | null;
+            /** Start */
+            start: number | null;
         };
         /** MapDevice */
         MapDevice: {
@@ -984,6 +1564,12 @@ export interface components {
             /** High */
             high: number;
         };
+        /**
+         * Mode
+         * @description What becomes of the rows.
+         * @enum {string}
+         */
+        Mode: "auto" | "new" | "historic";
         /** NamedRef */
         NamedRef: {
             /** Code */
@@ -997,10 +1583,36 @@ export interface components {
          * @enum {string}
          */
         Need: "reason" | "reason_code" | "unit" | "result" | "category" | "division" | "evidence";
+        /**
+         * Odd
+         * @description Why a row that was kept deserves a look.
+         * @enum {string}
+         */
+        Odd: "no_content" | "no_place" | "half_place" | "coordinates_swapped" | "outside_china" | "outside_city" | "no_category" | "category_unknown" | "status_unknown" | "channel_unknown" | "no_created" | "closed_before_created" | "due_before_created" | "open_with_closed_date" | "future_date" | "phone_unreadable" | "duplicate_id" | "division_unknown" | "division_given";
+        /** OddOut */
+        OddOut: {
+            /** Code */
+            code: string;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+        };
         /** PageOf[AuditOut] */
         PageOf_AuditOut_: {
             /** Items */
             items: components["schemas"]["AuditOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[CaseOut] */
+        PageOf_CaseOut_: {
+            /** Items */
+            items: components["schemas"]["CaseOut"][];
             /** Total */
             total: number;
             /** Page */
@@ -1030,6 +1642,17 @@ export interface components {
             /** Size */
             size: number;
         };
+        /** PageOf[DraftOut] */
+        PageOf_DraftOut_: {
+            /** Items */
+            items: components["schemas"]["DraftOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
         /** PageOf[DutyOut] */
         PageOf_DutyOut_: {
             /** Items */
@@ -1045,6 +1668,28 @@ export interface components {
         PageOf_HeldOut_: {
             /** Items */
             items: components["schemas"]["HeldOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[ImportOut] */
+        PageOf_ImportOut_: {
+            /** Items */
+            items: components["schemas"]["ImportOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[ImportedRowOut] */
+        PageOf_ImportedRowOut_: {
+            /** Items */
+            items: components["schemas"]["ImportedRowOut"][];
             /** Total */
             total: number;
             /** Page */
@@ -1140,6 +1785,17 @@ export interface components {
             /** Size */
             size: number;
         };
+        /** PageOf[UrgeOut] */
+        PageOf_UrgeOut_: {
+            /** Items */
+            items: components["schemas"]["UrgeOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
         /** PageOf[UserOut] */
         PageOf_UserOut_: {
             /** Items */
@@ -1161,6 +1817,17 @@ export interface components {
             page: number;
             /** Size */
             size: number;
+        };
+        /**
+         * PersonalOut
+         * @description A personal detail in the text: `text[start:end]`.
+         */
+        PersonalOut: {
+            kind: components["schemas"]["chengnao__kernel__privacy__model__Kind"];
+            /** Start */
+            start: number;
+            /** End */
+            end: number;
         };
         /** PhotoMade */
         PhotoMade: {
@@ -1207,11 +1874,178 @@ export interface components {
             ];
         };
         /**
+         * Problem
+         * @description Why a file could not be read, and what to do.
+         */
+        Problem: {
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+            /** Message En */
+            message_en: string;
+        };
+        /**
          * Protocol
          * @description How a device's readings come in.
          * @enum {string}
          */
         Protocol: "http" | "mqtt" | "hj212";
+        /** PublicCategory */
+        PublicCategory: {
+            /** Code */
+            code: string;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Group */
+            group: string;
+        };
+        /** PublicPlace */
+        PublicPlace: {
+            /** Code */
+            code: string;
+            /** Name */
+            name: string;
+            /** Lon */
+            lon: number | null;
+            /** Lat */
+            lat: number | null;
+        };
+        /**
+         * PublicReportIn
+         * @description What a citizen reports: in words, by a recording sent before, or both.
+         */
+        PublicReportIn: {
+            /**
+             * Content
+             * @default
+             */
+            content: string;
+            /** Lon */
+            lon?: number | null;
+            /** Lat */
+            lat?: number | null;
+            /**
+             * Address
+             * @default
+             */
+            address: string;
+            /** Division Code */
+            division_code?: string | null;
+            /** Category */
+            category?: string | null;
+            /**
+             * Photo Ids
+             * @default []
+             */
+            photo_ids: string[];
+            /** Audio Id */
+            audio_id?: string | null;
+            /** Reporter Name */
+            reporter_name?: string | null;
+            /** Reporter Phone */
+            reporter_phone?: string | null;
+        };
+        /**
+         * PublicReportMade
+         * @description `code`: asked for with the number; it is shown only now.
+         */
+        PublicReportMade: {
+            /** Tracking Number */
+            tracking_number: string;
+            /** Code */
+            code: string;
+        };
+        /**
+         * PublicReportOut
+         * @description Where the report stands: nothing in it tells who made it, or who else did.
+         *
+         *     `others`: how many other reports tell of the same matter; `can_rate`: whether there is an answer to judge.
+         */
+        PublicReportOut: {
+            /** Tracking Number */
+            tracking_number: string;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Category Name */
+            category_name: string;
+            standing: components["schemas"]["Standing"];
+            /** Standing Name */
+            standing_name: string;
+            /** Standing Name En */
+            standing_name_en: string;
+            /** Note */
+            note: string;
+            /** Note En */
+            note_en: string;
+            /** Unit Name */
+            unit_name: string | null;
+            /** Due At */
+            due_at: string | null;
+            /** Overdue */
+            overdue: boolean;
+            /** Answer */
+            answer: string | null;
+            /** Answered At */
+            answered_at: string | null;
+            /** Others */
+            others: number;
+            /** Reopened */
+            reopened: boolean;
+            /** Can Rate */
+            can_rate: boolean;
+            /** Satisfaction */
+            satisfaction: number | null;
+            /** Steps */
+            steps: components["schemas"]["StepOut"][];
+        };
+        /**
+         * RatingIn
+         * @description `satisfaction`: 1 to 5.
+         */
+        RatingIn: {
+            /** Code */
+            code: string;
+            /** Solved */
+            solved: boolean;
+            /** Satisfaction */
+            satisfaction?: number | null;
+            /**
+             * Comment
+             * @default
+             */
+            comment: string;
+        };
+        /** ReasonCount */
+        ReasonCount: {
+            /** Code */
+            code: string;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Count */
+            count: number;
+        };
+        /**
+         * ReasonOut
+         * @description Why a case is on the list, and what is to be done about it.
+         */
+        ReasonOut: {
+            /** Code */
+            code: string;
+            /** Name */
+            name: string;
+            /** Why */
+            why: string;
+            /** Do */
+            do: string;
+        };
         /**
          * ReportIn
          * @description `category` may be left out: the words tell it, or a person does.
@@ -1321,7 +2155,7 @@ export interface components {
          * @description `until`: the deadline asked for, or when the handling goes on after a suspension.
          */
         RequestIn: {
-            kind: components["schemas"]["Kind"];
+            kind: components["schemas"]["Kind-Input"];
             /**
              * Until
              * Format: date-time
@@ -1339,7 +2173,7 @@ export interface components {
             id: string;
             /** Incident Id */
             incident_id: string;
-            kind: components["schemas"]["Kind"];
+            kind: components["schemas"]["chengnao__incident__requests__model__Kind"];
             /** Kind Name */
             kind_name: string;
             state: components["schemas"]["RequestState"];
@@ -1464,6 +2298,41 @@ export interface components {
          */
         Role: "duty_officer" | "dispatcher" | "handler" | "verifier" | "steward" | "operator" | "auditor" | "gateway" | "reporter";
         /**
+         * RowErrorOut
+         * @description What is wrong with a row, in which column, and what to do.
+         */
+        RowErrorOut: {
+            /** File */
+            file: string;
+            /** Sheet */
+            sheet: string;
+            /** Row */
+            row: number;
+            /** Column */
+            column: string;
+            /** Value */
+            value: string;
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+            /** Message En */
+            message_en: string;
+        };
+        /**
+         * RowState
+         * @enum {string}
+         */
+        RowState: "ready" | "accepted" | "rejected" | "known" | "discarded";
+        /**
+         * SeenIn
+         * @description `version`: of the draft as it was seen.
+         */
+        SeenIn: {
+            /** Version */
+            version: number;
+        };
+        /**
          * SeriesOut
          * @description Points are [time, value, quality].
          */
@@ -1480,6 +2349,28 @@ export interface components {
             ][];
             /** Thresholds */
             thresholds: components["schemas"]["ThresholdLine"][];
+        };
+        /**
+         * SheetOut
+         * @description What was found in one sheet: header -> field, columns that mean nothing to us, columns that another replaces.
+         */
+        SheetOut: {
+            /** Sheet */
+            sheet: string;
+            /** Header Row */
+            header_row: number | null;
+            /** Columns */
+            columns: {
+                [key: string]: string;
+            };
+            /** Unknown */
+            unknown: string[];
+            /** Unused */
+            unused: {
+                [key: string]: string;
+            };
+            /** Skipped */
+            skipped: string;
         };
         /** SignIn */
         SignIn: {
@@ -1525,6 +2416,26 @@ export interface components {
          */
         "Source-Input": "http" | "mqtt" | "hj212";
         /**
+         * SpreadOut
+         * @description How long something took, in seconds; `odd` cases took less than nothing and stand apart.
+         */
+        SpreadOut: {
+            /** Count */
+            count: number;
+            /** Odd */
+            odd: number;
+            /** Median */
+            median: number | null;
+            /** P90 */
+            p90: number | null;
+        };
+        /**
+         * Standing
+         * @description Where a report stands, in words for the one who made it.
+         * @enum {string}
+         */
+        Standing: "waiting" | "assigned" | "handling" | "suspended" | "checking" | "answered" | "dismissed";
+        /**
          * State
          * @enum {string}
          */
@@ -1557,6 +2468,28 @@ export interface components {
              */
             photo_ids: string[];
         };
+        /** StepOut */
+        StepOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Action */
+            action: string;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Unit Name */
+            unit_name: string | null;
+        };
+        /**
+         * Subject
+         * @description What is counted.
+         * @enum {string}
+         */
+        Subject: "incident" | "task" | "report";
         /**
          * Suggestion
          * @description The unit that the responsibilities choose now, and why; empty where no row is in force.
@@ -1858,6 +2791,48 @@ export interface components {
             /** Capacity */
             capacity?: number | null;
         };
+        /**
+         * UrgeOut
+         * @description `answer`: what another person did first after it; `late`: it came after `answer_by`, or is still missing.
+         */
+        UrgeOut: {
+            /** Incident Id */
+            incident_id: string;
+            /** Number */
+            number: string;
+            /** Title */
+            title: string;
+            /** State Name */
+            state_name: string;
+            /** Unit Name */
+            unit_name: string | null;
+            /** Told Name */
+            told_name: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string;
+            /** Escalation */
+            escalation: number;
+            /** Reason */
+            reason: string;
+            /**
+             * Answer By
+             * Format: date-time
+             */
+            answer_by: string;
+            /** Answered At */
+            answered_at: string | null;
+            /** Answered By */
+            answered_by: string | null;
+            /** Answer */
+            answer: string | null;
+            /** Late */
+            late: boolean;
+        };
         /** UserIn */
         UserIn: {
             /** Username */
@@ -2023,6 +2998,11 @@ export interface components {
          * @enum {string}
          */
         WarningState: "open" | "cleared";
+        /** DiscardIn */
+        chengnao__incident__importing__routes__DiscardIn: {
+            /** Reason */
+            reason: string;
+        };
         /**
          * Source
          * @enum {string}
@@ -2034,6 +3014,17 @@ export interface components {
          */
         chengnao__incident__model__State: "new" | "dispatched" | "accepted" | "suspended" | "returned" | "disputed" | "handled" | "verified" | "closed" | "dismissed" | "merged";
         /**
+         * Kind
+         * @enum {string}
+         */
+        chengnao__incident__requests__model__Kind: "extension" | "suspension";
+        /**
+         * Kind
+         * @description What a detail is.
+         * @enum {string}
+         */
+        chengnao__kernel__privacy__model__Kind: "id_card" | "bank_card" | "mobile" | "landline" | "passport" | "email" | "plate" | "wechat" | "qq" | "name";
+        /**
          * Source
          * @description The gateway that something came in by.
          * @enum {string}
@@ -2044,6 +3035,11 @@ export interface components {
          * @enum {string}
          */
         chengnao__sensing__quarantine__model__State: "waiting" | "replay_requested" | "replayed" | "discarded";
+        /** DiscardIn */
+        chengnao__sensing__quarantine__routes__DiscardIn: {
+            /** Reason */
+            reason: string;
+        };
     };
     responses: never;
     parameters: never;

@@ -77,3 +77,5 @@ export interface StreamEvent {
   time: string;
   data: Record<string, unknown>;
 }
+
+export type ReturnReason = Schemas['ReturnReasonOut'];

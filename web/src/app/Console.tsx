@@ -1,6 +1,7 @@
 import { Spin } from 'antd';
 import { lazy, Suspense } from 'react';
 import { Navigate, Route, Routes, useLocation } from 'react-router';
+import { Sending } from '../offline/Sending';
 import { ActionsProvider } from '../ui/actions';
 import { Boundary } from '../ui/Boundary';
 import { useSession } from './session';
@@ -10,6 +11,7 @@ const Situation = lazy(() => import('../pages/situation/SituationPage'));
 const Incidents = lazy(() => import('../pages/incidents/IncidentsPage'));
 const IncidentPage = lazy(() => import('../pages/incident/IncidentPage'));
 const Tasks = lazy(() => import('../pages/tasks/TasksPage'));
+const Patrol = lazy(() => import('../pages/patrol/PatrolPage'));
 const EvaluationPage = lazy(() => import('../pages/evaluation/EvaluationPage'));
 const Devices = lazy(() => import('../pages/devices/DevicesPage'));
 const Admin = lazy(() => import('../pages/admin/AdminPage'));
@@ -22,6 +24,7 @@ export function Console() {
   return (
     <ActionsProvider>
       <Shell>
+        <Sending />
         <Boundary at={pathname}>
           <Suspense fallback={<Spin className="page-wait" size="large" />}>
             <Routes>
@@ -29,6 +32,7 @@ export function Console() {
               <Route path="/incidents" element={<Incidents />} />
               <Route path="/incidents/:id" element={<IncidentPage />} />
               <Route path="/tasks" element={<Tasks />} />
+              <Route path="/patrol" element={<Patrol />} />
               <Route path="/evaluation" element={<EvaluationPage />} />
               <Route path="/devices" element={<Devices />} />
               <Route path="/admin" element={<Admin />} />

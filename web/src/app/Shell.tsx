@@ -1,6 +1,7 @@
 import {
   AlertOutlined,
   BarChartOutlined,
+  CameraOutlined,
   CheckSquareOutlined,
   GlobalOutlined,
   HddOutlined,
@@ -17,6 +18,7 @@ import { NavLink } from 'react-router';
 import { useTexts, type MessageKey } from '../i18n';
 import { useNow } from '../lib/clock';
 import { cityTime } from '../lib/time';
+import { WaitingBadge } from '../offline/Sending';
 import { Mark } from '../ui/Mark';
 import { useLive } from './live';
 import { useSession } from './session';
@@ -65,7 +67,8 @@ export function Shell({ children }: { children: ReactNode }) {
   const { shade, setShade } = useShade();
   const links = has('operator', 'auditor', 'steward', 'dispatcher')
     ? [...pages, { path: '/admin', key: 'nav.admin' as const, icon: <SettingOutlined />, testId: 'nav-admin' }]
-    : pages;
+    : [...pages];
+  if (has('handler')) links.splice(3, 0, { path: '/patrol', key: 'nav.patrol', icon: <CameraOutlined />, testId: 'nav-patrol' });
   const otherShade = shade === 'dark' ? 'light' : 'dark';
 
   return (
@@ -78,6 +81,7 @@ export function Shell({ children }: { children: ReactNode }) {
         </div>
         <Clock />
         <div className="topbar-end">
+          <WaitingBadge />
           <LiveDot />
           <Button type="text" icon={<GlobalOutlined />} data-testid="lang-switch" aria-label={t('lang.switch')} onClick={() => setLang(lang === 'zh' ? 'en' : 'zh')}>
             <span className="wide-only">{t('lang.other')}</span>

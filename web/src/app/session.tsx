@@ -5,6 +5,7 @@ import { api, setCsrfToken, whenUnauthenticated } from '../api/client';
 import { apiKey, useGet } from '../api/hooks';
 import type { Me, PlatformClock, Role } from '../api/types';
 import { syncClock } from '../lib/clock';
+import { answeredAt, forgetAnswers } from '../offline/answers';
 import { SignIn } from '../pages/SignIn';
 import { Failed } from '../ui/states';
 
@@ -31,10 +32,10 @@ export function SessionGate({ children }: { children: ReactNode }) {
   if (me) setCsrfToken(me.csrf_token);
 
   useEffect(() => {
-    if (me) syncClock(me.clock);
+    if (me) syncClock(me.clock, answeredAt() ?? undefined);
   }, [me]);
   useEffect(() => {
-    if (clock.data) syncClock(clock.data);
+    if (clock.data) syncClock(clock.data, answeredAt() ?? undefined);
   }, [clock.data]);
   useEffect(() => {
     whenUnauthenticated(() => void client.resetQueries({ queryKey: apiKey('/session') }));
@@ -42,6 +43,7 @@ export function SessionGate({ children }: { children: ReactNode }) {
 
   const signOut = useCallback(async () => {
     await api.remove('/session').catch(() => undefined);
+    await forgetAnswers();
     client.clear();
     window.location.assign('/');
   }, [client]);

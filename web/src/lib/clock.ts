@@ -4,8 +4,9 @@ import type { ClockInfo } from '../api/types';
 /** The platform's time: what the server said, carried forward at the server's speed. */
 let anchor = { platform: Date.now(), real: performance.now(), speed: 1 };
 
-export function syncClock(clock: ClockInfo): void {
-  anchor = { platform: Date.parse(clock.now), real: performance.now(), speed: clock.speed };
+/** `saidAt`: when the server said so, where that was not just now. */
+export function syncClock(clock: ClockInfo, saidAt = Date.now()): void {
+  anchor = { platform: Date.parse(clock.now) + (Date.now() - saidAt) * clock.speed, real: performance.now(), speed: clock.speed };
   tick();
 }
 

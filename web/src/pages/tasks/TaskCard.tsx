@@ -1,59 +1,66 @@
 import { EnvironmentOutlined } from '@ant-design/icons';
-import { Button } from 'antd';
-import { useState } from 'react';
+import { Button, Dropdown } from 'antd';
 import { Link } from 'react-router';
 import type { Task } from '../../api/types';
 import { useTexts } from '../../i18n';
 import { showTime } from '../../lib/time';
-import { useAction } from '../../ui/actions';
+import type { Entry } from '../../offline/outbox';
 import { Due } from '../../ui/due';
 import { LevelMark } from '../../ui/level';
+import { projected, type Step } from './projected';
 
 /** The deadline that runs now: to accept, then to handle. */
 const dueOf = (task: Task) => (task.accepted_at ? task.handle_by : task.accept_by);
+const first: readonly Step[] = ['accept', 'handle', 'resume', 'return'];
 
-export function TaskCard({ task, onHandle }: { task: Task; onHandle: () => void }) {
+export function TaskCard({ task, outbox, onStep }: { task: Task; outbox: Entry[]; onStep: (step: Step) => void }) {
   const { t, word } = useTexts();
-  const start = useAction();
-  const [busy, setBusy] = useState('');
-  const incident = task.incident;
-  const press = async (action: string) => {
-    if (action === 'handle') {
-      onHandle();
-      return;
-    }
-    setBusy(action);
-    await start(task.incident_id, action);
-    setBusy('');
-  };
-  const open = !task.handled_at && !task.returned_at;
-  const actions = [...(task.actions ?? [])].sort((a, b) => Number(a.primary) - Number(b.primary));
+  const { state, steps, waiting } = projected(task, outbox);
+  const { incident } = task;
+  const open = !task.handled_at && !task.returned_at && !task.withdrawn_at;
+  const shown = first.filter((step) => steps.includes(step)).reverse();
+  const more = steps.filter((step) => !first.includes(step));
+  const waitingDue = waiting.some(({ problem }) => !problem);
   return (
     <li className="task-card" data-testid="task-card">
       <header>
-        {incident && <LevelMark level={incident.grade} of="incident" long />}
-        <span className="num muted">{incident?.number}</span>
+        <LevelMark level={incident.grade} of="incident" long />
+        <span className="num muted">{incident.number}</span>
         <span className="row-end">
-          {open ? <Due at={dueOf(task)} overdue={task.overdue} /> : <span className="muted num">{showTime(task.handled_at ?? task.returned_at)}</span>}
+          {open && !(waitingDue && steps.length === 0) ? <Due at={dueOf(task)} overdue={task.overdue} /> : <span className="muted num">{showTime(task.handled_at ?? task.returned_at ?? task.withdrawn_at)}</span>}
         </span>
       </header>
       <Link to={`/incidents/${task.incident_id}`} className="task-title">
-        {incident?.title ?? task.incident_id}
+        {incident.title}
       </Link>
+      {incident.description && incident.description !== incident.title && <p className="task-text">{incident.description}</p>}
       <p className="task-place">
-        <EnvironmentOutlined /> {[incident?.division_name, incident?.address].filter(Boolean).join(' ') || '—'}
+        <EnvironmentOutlined /> {[incident.division_name, incident.address].filter(Boolean).join(' ') || '—'}
       </p>
       <p className="task-meta">
-        <span className={`state state-${task.state}`}>{word('task', task.state)}</span> {incident?.category_name} · {t('task.since', { time: showTime(task.dispatched_at) })}
+        <span className={`state state-${state}`}>{word('task', state, task.state_name)}</span>
+        {task.role === 'assist' && <span className="state">{t('task.assist')}</span>} {incident.category_name} · {t('task.since', { time: showTime(task.dispatched_at) })}
       </p>
       {task.return_reason && <blockquote>{task.return_reason}</blockquote>}
-      {actions.length > 0 && (
+      {waiting.map((entry) => (
+        <p key={entry.seq} className={entry.problem ? 'task-waits tone-over' : 'task-waits'} data-testid="task-waits">
+          {t(entry.problem ? 'task.refused' : 'task.waits', { action: entry.action })}
+        </p>
+      ))}
+      {steps.length > 0 && (
         <footer>
-          {actions.map(({ action, name, primary }) => (
-            <Button key={action} size="large" type={primary ? 'primary' : 'default'} loading={busy === action} onClick={() => void press(action)} data-testid={`action-${action}`}>
-              {word('action', action, name)}
+          {shown.map((step) => (
+            <Button key={step} size="large" type={step === 'return' ? 'default' : 'primary'} onClick={() => onStep(step)} data-testid={`action-${step}`}>
+              {t(`step.name.${step}`)}
             </Button>
           ))}
+          {more.length > 0 && (
+            <Dropdown trigger={['click']} menu={{ items: more.map((step) => ({ key: step, label: t(`step.name.${step}`), 'data-testid': `action-${step}` })), onClick: ({ key }) => onStep(key as Step) }}>
+              <Button size="large" className="task-more" aria-label={t('task.more')} data-testid="task-more">
+                …
+              </Button>
+            </Dropdown>
+          )}
         </footer>
       )}
     </li>
