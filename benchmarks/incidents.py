@@ -94,7 +94,7 @@ def main() -> None:
         for column in ("", "p50 ms", "p95 ms", "worst ms", "aim, p95"):
             table.add_column(column)
 
-        def get(path: str, who: Client = officer, **params: object) -> Callable[[int], httpx.Response]:
+        def get(path: str, who: Client = officer, **params: str | int) -> Callable[[int], httpx.Response]:
             return lambda number: who.get(path, params=params)
 
         def search(number: int) -> httpx.Response:
