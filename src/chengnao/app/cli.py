@@ -14,6 +14,7 @@ from chengnao.app import control, doctor, settings_file
 from chengnao.app.progress import Progress
 from chengnao.app.status import all_ready, both, status_lines, status_table
 from chengnao.app.supervisor import main as supervise
+from chengnao.incident.merging.cli import merge
 from chengnao.kernel.access.cli import app as accounts
 from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.messages import message
@@ -169,6 +170,7 @@ def demo(
 
 
 app.command("decode", rich_help_panel=FILES)(decode)
+app.command("merge", rich_help_panel=FILES)(merge)
 app.command("divisions", rich_help_panel=FILES)(divisions)
 app.command("indicators", rich_help_panel=PLATFORM)(show_indicators)
 app.add_typer(accounts, name="user", rich_help_panel=PLATFORM)

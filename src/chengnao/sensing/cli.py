@@ -1,20 +1,15 @@
 """Sensing on the command line: decode recorded frames without starting anything."""
 
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from chengnao.kernel.errors import ChengnaoError, Invalid
+from chengnao.kernel.lines import lines_of
 from chengnao.kernel.messages import message
 from chengnao.sensing.protocols import hj212_stream
-
-_PROGRESS_FROM = 1_000_000  # bytes; below this the work is over before a bar could be read
 
 
 def _decode_hj212(raw: bytes) -> dict[str, Any]:
@@ -52,7 +47,7 @@ def decode(
 
 
 def _results(decoder: Callable[[bytes], dict[str, Any]], file: str) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(_lines(file), start=1):
+    for number, line in enumerate(lines_of(file, "解码 / decoding"), start=1):
         if not line.strip():
             continue
         identity = None
@@ -69,29 +64,6 @@ def _results(decoder: Callable[[bytes], dict[str, Any]], file: str) -> Iterator[
         results = [decoder(raw) for raw in candidates]
         best = next((result for result in results if result["ok"]), results[0])
         yield {"id": number if identity is None else identity} | best
-
-
-def _lines(file: str) -> Iterator[bytes]:
-    if file == "-":
-        yield from sys.stdin.buffer
-        return
-    try:
-        with Path(file).open("rb") as source:
-            size = Path(file).stat().st_size
-            if size < _PROGRESS_FROM or not sys.stderr.isatty():
-                yield from source
-            else:
-                yield from _with_progress(source, size)
-    except OSError as error:
-        raise Invalid("file_unusable", field="file", file=file, reason=error.strerror or str(error)) from error
-
-
-def _with_progress(source: BinaryIO, size: int) -> Iterator[bytes]:
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("解码 / decoding", total=size)
-        for line in source:
-            yield line
-            progress.advance(task, len(line))
 
 
 def _input_bytes(record: dict[str, Any]) -> list[bytes]:
