@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ import psycopg
 
 from chengnao.app.control import current_status, running_pid
 from chengnao.app.engines import nats, postgres
+from chengnao.kernel.calendar import WorkingCalendar
+from chengnao.kernel.clock import CST
 from chengnao.kernel.database import plain_url
 from chengnao.kernel.engines import LONGEST_SOCKET_PATH, POSTGRES_SOCKET, database_url, postgres_socket_folder
 from chengnao.kernel.errors import ChengnaoError
@@ -30,6 +33,8 @@ OLDEST_PYTHON = (3, 11)
 DISK_ERROR, DISK_WARNING = 1 * 2**30, 5 * 2**30
 MEMORY_WARNING = 2 * 2**30
 CLOCK_SECONDS = 5.0
+CALENDAR_DAYS = 45
+"""The holidays of a year are announced in November of the one before."""
 _BUILT = 1_790_000_000.0  # the platform is younger than this moment (2026-09), so a clock before it is wrong
 
 
@@ -220,6 +225,18 @@ def _addresses(settings: Settings) -> Iterator[Finding]:
             yield Finding("addresses", "error", "address_unreachable", params)
 
 
+def _calendar(settings: Settings) -> Iterator[Finding]:
+    """Beyond the years whose holidays are known, deadlines in working time take each weekday for one of work."""
+    own: dict[date, bool] = {}
+    if running_pid(settings.home) is not None:
+        with suppress(psycopg.Error), psycopg.connect(plain_url(database_url(settings)), connect_timeout=3) as known:
+            own = dict(known.execute("select day, working from calendar_days").fetchall())
+    last = WorkingCalendar(own).known_until()
+    today = datetime.fromtimestamp(time.time(), CST).date()
+    if (last - today).days < CALENDAR_DAYS:
+        yield Finding("calendar", "warning", "calendar_ends", {"last": last, "year": last.year + 1})
+
+
 CHECKS: dict[str, Callable[[Settings], Iterator[Finding]]] = {
     "python": _python,
     "folder": _folder,
@@ -232,6 +249,7 @@ CHECKS: dict[str, Callable[[Settings], Iterator[Finding]]] = {
     "processes": _processes,
     "clock": _clock,
     "addresses": _addresses,
+    "calendar": _calendar,
 }
 
 

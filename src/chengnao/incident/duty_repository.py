@@ -67,7 +67,7 @@ class DutyRepository(Repository):
         if waiting is not None:
             waits = and_(answer.seq.is_(None), incident.state.not_in(FINAL))
             query = query.where(waits if waiting else ~waits)
-        total = await self.session.scalar(query.with_only_columns(func.count(), maintain_column_froms=True))
+        total = await self.session.scalar(query.with_only_columns(func.count()))
         query = query.order_by(timeline.at.desc(), incident.id, timeline.seq)
         rows = await self.session.execute(query.limit(request.size).offset(request.offset))
         return Page([urge_of(row) for row in rows], total or 0, request.page, request.size)

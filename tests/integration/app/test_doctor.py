@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from chengnao.app.doctor import Finding
 from chengnao.app.engines import nats, postgres
 from chengnao.app.spec import EngineError
 from chengnao.app.supervisor import lock, prepare_home
+from chengnao.kernel.calendar import WorkingCalendar
 from chengnao.kernel.settings import Settings, load_settings
 from chengnao.kernel.status import PlatformStatus, write_status
 from tests.support.ports import free_block, free_port
@@ -108,6 +110,16 @@ def test_a_clock_that_was_set_back(settings: Settings, found: Callable[[str], li
 def test_a_clock_in_the_past(found: Callable[[str], list[Finding]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 1_000_000.0)
     assert _only(found("clock")).code == "clock_past"
+
+
+def test_a_calendar_that_soon_ends(found: Callable[[str], list[Finding]], monkeypatch: pytest.MonkeyPatch) -> None:
+    last = datetime.combine(WorkingCalendar().known_until(), datetime.min.time(), UTC)
+    monkeypatch.setattr(time, "time", (last - timedelta(days=60)).timestamp)
+    assert found("calendar") == []
+    monkeypatch.setattr(time, "time", (last - timedelta(days=40)).timestamp)
+    finding = _only(found("calendar"))
+    assert finding.level == "warning"
+    assert str(last.date()) in finding.text("zh")
 
 
 @pytest.fixture
