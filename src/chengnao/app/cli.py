@@ -14,6 +14,8 @@ from chengnao.app import control, doctor, settings_file
 from chengnao.app.progress import Progress
 from chengnao.app.status import all_ready, both, status_lines, status_table
 from chengnao.app.supervisor import main as supervise
+from chengnao.incident.drafts.rotation import app as keys
+from chengnao.incident.importing.cli import app as reports
 from chengnao.incident.merging.cli import merge
 from chengnao.kernel.access.cli import app as accounts
 from chengnao.kernel.errors import ChengnaoError
@@ -174,6 +176,8 @@ app.command("merge", rich_help_panel=FILES)(merge)
 app.command("divisions", rich_help_panel=FILES)(divisions)
 app.command("indicators", rich_help_panel=PLATFORM)(show_indicators)
 app.add_typer(accounts, name="user", rich_help_panel=PLATFORM)
+app.add_typer(keys, name="secrets", rich_help_panel=PLATFORM)
+app.add_typer(reports, name="reports", rich_help_panel=PLATFORM)
 
 
 def _set_demonstration(settings: Settings, on: bool, speed: float | None = None) -> Settings:

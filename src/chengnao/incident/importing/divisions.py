@@ -1,8 +1,11 @@
 """Which division a name in a file means, whole or cut short, of today or of before a reform. Pure."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 
+from chengnao.incident.importing.model import Odd, ReportRow
+from chengnao.kernel.errors import Conflict
 from chengnao.kernel.organisation.model import CITY, Division
 from chengnao.kernel.vocabulary import Tier
 
@@ -86,6 +89,28 @@ def _plain(text: str) -> str:
     return "".join(text.split()).removeprefix("重庆市").removeprefix("重庆")
 
 
-def lies_in(division_code: str, owner: str) -> bool:
-    """Whether the division is the owner's own or lies in it."""
-    return owner == CITY or division_code.startswith(owner)
+def placed(
+    row: ReportRow, index: DivisionIndex, told: str | None, default: str | None, owner: str
+) -> tuple[ReportRow, str]:
+    """The row with what is odd about its place, and its division.
+
+    By its code or coordinates, the names in its columns, its address, what its words `told`, or the `default`, in this
+    order. Raises Conflict where nothing tells one, or where it does not lie in the owner's.
+    """
+    odd = list(row.odd)
+    named = index.named(row.district, row.street)
+    if (row.district or row.street) and named is None:
+        odd.append(Odd.DIVISION_UNKNOWN)
+    found = row.division_code or named or index.in_text(row.address) or told
+    if named is not None and found is not None and named.startswith(found):
+        found = named  # the street, where the coordinates tell the district
+    if found is None:
+        found = default
+        odd.append(Odd.DIVISION_GIVEN)
+    if found is None:
+        raise Conflict("import_division_missing")
+    if not index.valid(found):
+        raise Conflict("import_division_unknown", value=found)
+    if owner != CITY and not found.startswith(owner):
+        raise Conflict("import_division_foreign", division=found, own=owner)
+    return replace(row, odd=tuple(dict.fromkeys(odd))), found

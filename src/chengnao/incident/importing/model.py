@@ -102,7 +102,8 @@ class RowError:
     params: Mapping[str, Any] = field(default_factory=dict)
 
     def text(self, language: str = "zh") -> str:
-        known = {"column": self.column, "value": self.value, **self.params}
+        known = {"column": self.column, **self.params}
+        known.setdefault("value", self.value)
         return message(self.code, "en" if language == "en" else "zh", **known)
 
     def to_dict(self) -> dict[str, Any]:

@@ -94,6 +94,13 @@ class ImportRepository(Repository):
         row = await self.session.scalar(query.execution_options(populate_existing=True))
         return None if row is None else _row(row)
 
+    async def noteworthy(self, import_id: str) -> list[KeptRow]:
+        """The rows that were rejected, and those that are odd, in their order."""
+        row = ImportedRowRow
+        strange = (row.state == RowState.REJECTED.value) | (func.cardinality(row.odd) > 0)
+        query = select(row).where(row.import_id == import_id, strange).order_by(row.number)
+        return [_row(each) for each in await self.session.scalars(query)]
+
     async def rows(self, import_id: str, wanted: RowFilter, request: PageRequest) -> Page[KeptRow]:
         query = select(ImportedRowRow).where(ImportedRowRow.import_id == import_id)
         if wanted.state is not None:

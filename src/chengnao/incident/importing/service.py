@@ -7,10 +7,10 @@ from typing import Any
 
 from chengnao.incident.catalogue import category
 from chengnao.incident.importing.columns import Columns
-from chengnao.incident.importing.divisions import DivisionIndex, lies_in
+from chengnao.incident.importing.divisions import DivisionIndex, placed
 from chengnao.incident.importing.history import Case, incident_of_case, report_of_case, timeline_of_case
 from chengnao.incident.importing.jobs import Job, JobState, KeptRow, ReadRow, RowState, key_of, masked_errors
-from chengnao.incident.importing.model import BadRow, Crs, Mode, Odd, ReportRow, Row, Spot
+from chengnao.incident.importing.model import BadRow, Crs, Mode, Odd, ReportRow, Row, RowError, Spot
 from chengnao.incident.importing.repository import ImportRepository
 from chengnao.incident.importing.rows import RawRow, RowParser
 from chengnao.incident.model import State
@@ -147,14 +147,14 @@ async def _take(uow: UnitOfWork, taking: Taking, kept: KeptRow, known: Mapping[s
         # A row that fails must not take the others of the batch along.
         async with uow.session.begin_nested():
             understood = await _understand(uow, taking, row)
-            row, division = _placed(taking, row, understood)
+            told, job = understood.division_code, taking.job
+            row, division = placed(row, taking.divisions, told, job.default_division, job.division_code)
             if taking.job.historic:
                 report_id, incident_id = await import_case(uow, taking, row, division, understood, key)
             else:
                 report_id, incident_id = await _take_report(uow, taking, row, division)
     except ChengnaoError as error:
-        spot = {"file": row.spot.file, "sheet": kept.sheet, "row": kept.row, "column": "", "value": ""}
-        return await _settle(uow, kept, RowState.REJECTED, errors=[{**spot, **_plain(error)}])
+        return await _settle(uow, kept, RowState.REJECTED, errors=[row_error(row.spot, error).to_dict()])
     odd = [str(each) for each in row.odd]
     ids = {"report_id": report_id, "incident_id": incident_id}
     return await _settle(uow, kept, RowState.ACCEPTED, key=key, errors=[], odd=odd, **ids)
@@ -164,8 +164,9 @@ def _key(job: Job, row: ReportRow) -> str:
     return key_of(job.digest, job.channel, row)
 
 
-def _plain(error: ChengnaoError) -> dict[str, Any]:
-    return {key: value for key, value in error.to_dict().items() if key != "params"}
+def row_error(spot: Spot, error: ChengnaoError) -> RowError:
+    """What kept a row from being taken in, as an error of the row."""
+    return RowError(spot, error.code, params=error.params)
 
 
 async def _settle(uow: UnitOfWork, kept: KeptRow, state: RowState, **values: Any) -> KeptRow:
@@ -178,28 +179,6 @@ async def _understand(uow: UnitOfWork, taking: Taking, row: ReportRow) -> Unders
     if row.category is not None and row.division_code is not None:
         return Understood()
     return await taking.desk.understand(uow, f"{row.address} {row.content}".strip(), row.created_at or uow.clock.now())
-
-
-def _placed(taking: Taking, row: ReportRow, understood: Understood) -> tuple[ReportRow, str]:
-    """The row with what is odd about its place, and its division; raises Invalid where nothing tells one."""
-    job, index = taking.job, taking.divisions
-    odd = list(row.odd)
-    named = index.named(row.district, row.street)
-    if (row.district or row.street) and named is None:
-        odd.append(Odd.DIVISION_UNKNOWN)
-    found = row.division_code or named or index.in_text(row.address) or understood.division_code
-    if named is not None and found is not None and named.startswith(found):
-        found = named  # the street, where the coordinates tell the district
-    if found is None:
-        found = job.default_division
-        odd.append(Odd.DIVISION_GIVEN)
-    if found is None:
-        raise Conflict("import_division_missing")
-    if not index.valid(found):
-        raise Conflict("import_division_unknown", value=found)
-    if not lies_in(found, job.division_code):
-        raise Conflict("import_division_foreign", division=found, own=job.division_code)
-    return replace(row, odd=tuple(dict.fromkeys(odd))), found
 
 
 async def _take_report(uow: UnitOfWork, taking: Taking, row: ReportRow, division: str) -> tuple[str, str]:
