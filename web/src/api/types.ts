@@ -50,6 +50,7 @@ export type MapFeature = Schemas['MapFeature'];
 export type Evaluation = Schemas['Evaluation'];
 export type EvaluationRow = Schemas['EvaluationRow'];
 
+export type Suggestion = Schemas['Suggestion'];
 export type Responsibility = Schemas['ResponsibilityOut'];
 export type UserRow = Schemas['UserOut'];
 export type TokenRow = Schemas['TokenOut'];

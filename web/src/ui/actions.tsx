@@ -1,11 +1,11 @@
 import { useQueryClient } from '@tanstack/react-query';
-import { App, Form, Input, Modal } from 'antd';
+import { App } from 'antd';
 import { createContext, use, useCallback, useState, type ReactNode } from 'react';
 import { api } from '../api/client';
 import { apiKey, refresh } from '../api/hooks';
 import type { Action, ActionBody, Incident } from '../api/types';
 import { useTexts } from '../i18n';
-import { UnitSelect } from './selects';
+import { ActionDialog } from './ActionDialog';
 
 type Start = (incidentId: string, action: string) => Promise<void>;
 
@@ -38,12 +38,6 @@ interface Asked {
   action: Action;
 }
 
-interface Fields {
-  unit_id?: string;
-  reason?: string;
-  result?: string;
-}
-
 export function ActionsProvider({ children }: { children: ReactNode }) {
   const { t, word, errorText } = useTexts();
   const { message } = App.useApp();
@@ -53,7 +47,7 @@ export function ActionsProvider({ children }: { children: ReactNode }) {
   const [busy, setBusy] = useState(false);
 
   const submit = useCallback(
-    async ({ incident, action }: Asked, fields: Fields) => {
+    async ({ incident, action }: Asked, fields: ActionBody) => {
       setBusy(true);
       try {
         await send(incident, action.action, fields);
@@ -79,7 +73,7 @@ export function ActionsProvider({ children }: { children: ReactNode }) {
           return;
         }
         const next = { incident, action };
-        if (action.needs_reason || action.needs_unit || action.needs_result) setAsked(next);
+        if (action.needs.length > 0) setAsked(next);
         else await submit(next, {});
       } catch (error) {
         void message.error(errorText(error));
@@ -93,49 +87,5 @@ export function ActionsProvider({ children }: { children: ReactNode }) {
       {children}
       {asked && <ActionDialog asked={asked} busy={busy} onCancel={() => setAsked(null)} onSubmit={(fields) => void submit(asked, fields)} />}
     </ActionsContext>
-  );
-}
-
-interface DialogProps {
-  asked: Asked;
-  busy: boolean;
-  onCancel: () => void;
-  onSubmit: (fields: Fields) => void;
-}
-
-/** Asks for what one step needs. */
-function ActionDialog({ asked: { incident, action }, busy, onCancel, onSubmit }: DialogProps) {
-  const { t, word } = useTexts();
-  const [form] = Form.useForm<Fields>();
-  const label = word('action', action.action, action.name);
-  return (
-    <Modal
-      open
-      title={`${label} · ${incident.number}`}
-      okText={label}
-      okButtonProps={{ 'data-testid': 'confirm', danger: action.action === 'dismiss' }}
-      confirmLoading={busy}
-      onCancel={onCancel}
-      onOk={() => form.submit()}
-    >
-      <p className="muted dialog-what">{incident.title}</p>
-      <Form form={form} layout="vertical" onFinish={onSubmit}>
-        {action.needs_unit && (
-          <Form.Item name="unit_id" label={t('action.unit')} rules={[{ required: true, message: t('action.unit.missing') }]}>
-            <UnitSelect />
-          </Form.Item>
-        )}
-        {action.needs_result && (
-          <Form.Item name="result" label={t('action.result')} rules={[{ required: true, whitespace: true, message: t('action.result.missing') }]}>
-            <Input.TextArea rows={3} maxLength={1000} showCount data-testid="result-input" />
-          </Form.Item>
-        )}
-        {action.needs_reason && (
-          <Form.Item name="reason" label={t(action.action === 'note' ? 'action.note.text' : 'action.reason')} rules={[{ required: true, whitespace: true, message: t('action.reason.missing') }]}>
-            <Input.TextArea rows={3} maxLength={500} showCount autoFocus data-testid="reason-input" />
-          </Form.Item>
-        )}
-      </Form>
-    </Modal>
   );
 }

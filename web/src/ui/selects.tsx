@@ -22,14 +22,15 @@ interface Field {
   testId?: string;
 }
 
-/** Picks a unit; the server searches. */
-export function UnitSelect({ placeholder, testId = 'unit-select', allowClear = false, ...field }: Field) {
+/** Picks a unit, or several; the server searches. */
+export function UnitSelect({ placeholder, testId = 'unit-select', allowClear = false, multiple = false, ...field }: Field & { multiple?: boolean }) {
   const { t } = useTexts();
   const [typed, setTyped] = useState('');
   const units = useGet<Paged<Unit>>('/units', { q: useDelayed(typed), size: 50 }, { keep: true, staleTime: 60_000 });
   return (
     <Select
       {...field}
+      {...(multiple ? { mode: 'multiple' as const } : {})}
       showSearch={{ filterOption: false, onSearch: setTyped }}
       allowClear={allowClear}
       options={(units.data?.items ?? []).map(({ id, name }) => ({ value: id, label: name }))}
@@ -42,11 +43,18 @@ export function UnitSelect({ placeholder, testId = 'unit-select', allowClear = f
   );
 }
 
-/** Picks a district; the server searches. */
-export function DivisionSelect({ placeholder, testId = 'division-filter', allowClear = true, ...field }: Field) {
+/** Picks a district, or a street within one; the server searches. */
+export function DivisionSelect({
+  placeholder,
+  testId = 'division-filter',
+  allowClear = true,
+  tier = 'district',
+  within,
+  ...field
+}: Field & { tier?: 'district' | 'street'; within?: string }) {
   const { t } = useTexts();
   const [typed, setTyped] = useState('');
-  const divisions = useGet<Paged<Division>>('/divisions', { tier: 'district', q: useDelayed(typed), size: 60 }, { keep: true, staleTime: 600_000 });
+  const divisions = useGet<Paged<Division>>('/divisions', { tier, parent: tier === 'street' ? within : undefined, q: useDelayed(typed), size: 60 }, { keep: true, staleTime: 600_000 });
   return (
     <Select
       {...field}
