@@ -31,7 +31,7 @@ last_of as (
     from entry group by incident_id
 ),
 matter as (
-    select o.incident_id, coalesce((o.data->>'opened_at')::timestamptz, o.at) as opened_at, o.data->>'source' as source,
+    select o.incident_id, o.at as opened_at, o.data->>'source' as source,
            category.data->>'category' as category, left(division.data->>'division_code', 6) as district,
            final.to_state as state, stay.due as due_at,
            case when l.dispatch > coalesce(l.let_go, 0) then dispatch.unit end as unit,
@@ -184,7 +184,7 @@ fact as (
             extract(epoch from t.handled_at - t.accepted_at))
     ) as k(key, holds, seconds) where k.holds
     union all
-    select k.key, r.id, k.at, m.unit, m.category, m.district, r.channel, null
+    select k.key, r.tracking_number, k.at, m.unit, m.category, m.district, r.channel, null
     from incident_reports r join channelled m on m.incident_id = r.incident_id
     cross join lateral (values
         ('reports', r.received_at, true),

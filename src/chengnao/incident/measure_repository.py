@@ -20,6 +20,7 @@ from sqlalchemy import (
     true,
     tuple_,
 )
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from chengnao.incident.dispatch.model import return_reasons
 from chengnao.incident.measures import Anchor, By, Case, Figures, Grouping, History, Rows, Span, Spread, Subject
@@ -34,6 +35,14 @@ from chengnao.kernel.vocabulary import Tier
 Condition = ColumnElement[bool]
 
 incident, task, report = IncidentRow, TaskRow, ReportRow
+
+_first = (
+    select(report.incident_id, report.channel)
+    .ext(distinct_on(report.incident_id))
+    .order_by(report.incident_id, report.received_at, report.id)
+    .subquery("first_report")
+)
+"""The report that an incident was opened for is the first that it has."""
 
 _PERIODS: Mapping[By, str] = {"day": "YYYY-MM-DD", "week": 'IYYY-"W"IW', "month": "YYYY-MM"}
 
@@ -159,7 +168,7 @@ class MeasureRepository(Repository):
             TIMES[name].label(f"s_{name}") for name in times
         ]
         chosen: Any = select(_key(rows, grouping).label("key"), *columns)
-        inner = _within(chosen, rows).subquery()
+        inner = _within(chosen, rows, grouping.by).subquery()
         asked: list[Any] = [func.count().filter(inner.c[f"n_{name}"]).label(f"n_{name}") for name in counts]
         for name in times:
             seconds = inner.c[f"s_{name}"]
@@ -195,7 +204,7 @@ class MeasureRepository(Repository):
         when = _ANCHORS[rows.anchor].label("at")
         more: dict[Subject, Any] = {Subject.INCIDENT: literal(None), Subject.TASK: task, Subject.REPORT: report}
         chosen: Any = select(incident, when, seconds.label("seconds"), more[rows.subject])
-        query = _within(chosen, rows).where(which)
+        query = _within(chosen, rows, group and group[0].by).where(which)
         if group is not None:
             query = query.where(_key(rows, group[0]) == group[1])
         total = await self.session.scalar(query.with_only_columns(func.count(), maintain_column_froms=True))
@@ -236,27 +245,16 @@ def _key(rows: Rows, grouping: Grouping) -> ColumnElement[str]:
         case "division":
             return func.left(incident.division_code, 6)
         case "channel":
-            return func.coalesce(report.channel, "") if rows.subject is Subject.REPORT else _channel()
+            if rows.subject is Subject.REPORT:
+                return func.coalesce(report.channel, "")
+            by_report = func.coalesce(_first.c.channel, Source.REPORT.value)
+            return case((incident.source == Source.REPORT.value, by_report), else_=incident.source)
         case _:
             local = func.timezone(text("interval '8 hours'"), _ANCHORS[rows.anchor])
             return func.to_char(local, _PERIODS[grouping.by])
 
 
-def _channel() -> ColumnElement[str]:
-    """By which channel the first report came; without one, what else opened the incident."""
-    first = (
-        select(report.channel)
-        .where(report.incident_id == incident.id)
-        .order_by(report.received_at, report.id)
-        .limit(1)
-        .scalar_subquery()
-    )
-    return case(
-        (incident.source == Source.REPORT.value, func.coalesce(first, Source.REPORT.value)), else_=incident.source
-    )
-
-
-def _within(query: Any, rows: Rows) -> Any:
+def _within(query: Any, rows: Rows, by: By | None) -> Any:
     """The rows of the subject with their incidents, as far as the scope and the period reach."""
     match rows.subject:
         case Subject.INCIDENT:
@@ -265,6 +263,8 @@ def _within(query: Any, rows: Rows) -> Any:
             query = query.select_from(task).join(incident, incident.id == task.incident_id)
         case Subject.REPORT:
             query = query.select_from(report).join(incident, incident.id == report.incident_id)
+    if by == "channel" and rows.subject is not Subject.REPORT:
+        query = query.outerjoin(_first, _first.c.incident_id == incident.id)
     query = query.where(rows.scope.division_condition(incident.division_code))
     if rows.scope.unit_id is not None:
         unit = task.unit_id if rows.subject is Subject.TASK else incident.unit_id

@@ -163,6 +163,11 @@ class Group:
     counts: dict[str, int] = field(default_factory=dict)
     times: dict[str, Spread] = field(default_factory=dict)
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was counted and nothing measured."""
+        return not any(self.counts.values()) and not any(each.count or each.odd for each in self.times.values())
+
     def value(self, indicator: Indicator) -> int | float | None:
         """The figure: a count, a rate (None over nothing), or a median in seconds (None of nothing)."""
         match indicator:

@@ -1,12 +1,13 @@
 """Folds the event log of an incident into the facts that its columns should hold, and says where they differ."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from chengnao.incident.measure_repository import MeasureRepository
-from chengnao.incident.measures import Span
+from chengnao.incident.measures import History, Span
 from chengnao.incident.model import OPEN, Action, Incident, State, Task, TaskRole, TimelineEntry
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.database import UnitOfWork
@@ -114,7 +115,7 @@ def _facts_after(facts: Facts, entry: TimelineEntry) -> Facts:
     if entry.from_state is not entry.to_state or action in _RENEWS:
         facts = replace(facts, state=entry.to_state, due_at=_moment(data, "due_at"))
     if action == OPEN:
-        return replace(facts, opened_at=_moment(data, "opened_at") or entry.at)
+        return replace(facts, opened_at=entry.at)
     match action:
         case Action.DISPATCH | Action.SETTLE:
             first = facts.dispatched_at or entry.at
@@ -145,11 +146,11 @@ def _work_after(work: dict[int, Work], entry: TimelineEntry) -> dict[int, Work]:
         units = [data["unit_id"], *data.get("assist_unit_ids", ())]
         roles = [TaskRole.LEAD] + [TaskRole.ASSIST] * (len(units) - 1)
         made = zip(roles, units, strict=True)
-        first = int(data["task"])
+        first = int(data.get("task", len(work) + 1))
         return work | {first + n: Work(role, unit, entry.at, due) for n, (role, unit) in enumerate(made)}
     number = data.get("task")
     step = data.get("assist") if action == Action.NOTE else action
-    if number is not None and step is not None:
+    if number in work and step is not None:
         work = work | {number: replace(work[number], **_changes(work[number], step, entry, due))}
     if action in _LETS_GO:
         return {n: replace(one, withdrawn_at=entry.at) if one.open else one for n, one in work.items()}
@@ -199,17 +200,20 @@ def _differing(row: Incident | Task, told: Facts | Work, prefix: str) -> list[tu
     return [(prefix + name, column, log) for name, column, log in pairs if column != log]
 
 
+def _all_differences(histories: Sequence[History]) -> list[Difference]:
+    return [found for each in histories for found in differences(each.incident, each.tasks, each.entries)]
+
+
 async def check_log(uow: UnitOfWork, scope: Scope, span: Span) -> Checked:
     """Compare columns and log of every incident that was opened in the period."""
     checked = Checked()
     repository = MeasureRepository(uow.session)
     after = ""
     while histories := await repository.histories(scope, span, after, AT_A_TIME):
-        for history in histories:
-            checked.incidents += 1
-            checked.entries += len(history.entries)
-            found = differences(history.incident, history.tasks, history.entries)
-            checked.differing += len(found)
-            checked.differences += found[: SHOWN - len(checked.differences)]
+        found = await asyncio.to_thread(_all_differences, histories)  # others are served meanwhile
+        checked.incidents += len(histories)
+        checked.entries += sum(len(history.entries) for history in histories)
+        checked.differing += len(found)
+        checked.differences += found[: SHOWN - len(checked.differences)]
         after = histories[-1].incident.id
     return checked

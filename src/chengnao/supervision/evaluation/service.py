@@ -70,7 +70,7 @@ async def evaluate(uow: UnitOfWork, scope: Scope, by: By, span: Span, category: 
             group.counts.update(figures.counts)
             group.times.update(figures.times)
     order = [*Tier, ""] if by == "tier" else sorted(groups)
-    return Evaluation([groups[key] for key in order if key in groups], total)
+    return Evaluation([groups[key] for key in order if key in groups and not groups[key].empty], total)
 
 
 async def _names(uow: UnitOfWork, by: By) -> dict[str, str]:
