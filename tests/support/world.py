@@ -36,6 +36,9 @@ from chengnao.kernel.places import Place
 from chengnao.kernel.settings import Settings
 from chengnao.kernel.vocabulary import Level
 from chengnao.kernel.web import SESSION_COOKIE
+from chengnao.review.proposals.changes import ResponsibilityChange
+from chengnao.review.proposals.service import make
+from chengnao.review.service import open_by_hand
 from chengnao.sensing.devices.model import Device, Protocol
 from chengnao.sensing.devices.service import put_all
 from chengnao.sensing.quarantine import model as quarantine
@@ -165,6 +168,11 @@ async def _records(uow: UnitOfWork, settings: Settings, division: str, mark: str
     now = uow.clock.now()
     ids["duty"] = (await add_duty(uow, records.unit, user.id, now, now + timedelta(hours=8))).id
     await access.record_act(uow, user.principal, "user.write", note=mark)
+    ids["review"] = (await open_by_hand(uow, SYSTEM, [incident.id], f"{mark}复盘")).id
+    row = ResponsibilityChange(division_code=division, category="noise", unit_id=records.unit)
+    proposal = await make(uow, user.principal, row, f"{mark}理由")
+    assert proposal is not None
+    ids["proposal"] = proposal.id
     return records
 
 

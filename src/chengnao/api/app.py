@@ -30,6 +30,8 @@ from chengnao.kernel.calendar_days import routes as calendar
 from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.organisation import routes as organisation
 from chengnao.kernel.web import ERRORS, Context, answer, install_error_handlers
+from chengnao.review import routes as review
+from chengnao.review.proposals import routes as proposals
 from chengnao.sensing.devices import routes as devices
 from chengnao.sensing.quarantine import routes as quarantine
 from chengnao.sensing.readings import routes as readings
@@ -60,6 +62,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     duty.router,
     letters.router,
     evaluation.router,
+    review.router,
+    proposals.router,
     live.router,
     system.router,
 )

@@ -15,6 +15,8 @@ from chengnao.kernel.errors import Unavailable
 from chengnao.kernel.health import Heartbeat
 from chengnao.kernel.outbox import Relay, forget
 from chengnao.kernel.settings import Settings, load_secrets
+from chengnao.review.handlers import CONSUMER as REVIEW
+from chengnao.review.handlers import ReviewHandlers
 from chengnao.sensing.readings.store import ReadingsStore
 from chengnao.supervision.deadlines import Deadlines
 from chengnao.supervision.handlers import CONSUMER, Handlers
@@ -43,6 +45,7 @@ async def run(settings: Settings) -> None:
                 group.create_task(Relay(database, bus).run())
                 group.create_task(watch.run())
                 group.create_task(bus.consume_events(CONSUMER, Handlers(database, deadlines).handle))
+                group.create_task(bus.consume_events(REVIEW, ReviewHandlers(database).handle))
                 group.create_task(ImportWorker(database, settings.home, desk_at(settings.home)).run())
                 group.create_task(_tidy(database, deadlines))
                 group.create_task(_tell_lag(heartbeat, watch, bus))

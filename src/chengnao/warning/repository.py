@@ -212,6 +212,14 @@ class WarningRepository(Repository):
         row = await self.session.scalar(query)
         return None if row is None else _warning(row)
 
+    async def of_rule(self, rule_id: str, since: datetime, until: datetime, limit: int) -> list[DeviceWarning]:
+        """The newest warnings that the rule opened in the period."""
+        query = select(WarningRow).where(
+            WarningRow.rule_id == rule_id, WarningRow.opened_at >= since, WarningRow.opened_at < until
+        )
+        rows = await self.session.scalars(query.order_by(WarningRow.opened_at.desc(), WarningRow.id).limit(limit))
+        return [_warning(row) for row in rows]
+
     async def changes(self, warning_id: str) -> list[WarningChange]:
         query = select(WarningChangeRow).where(WarningChangeRow.warning_id == warning_id)
         rows = await self.session.scalars(query.order_by(WarningChangeRow.seq))

@@ -85,3 +85,12 @@ FROM (
     GROUP BY intDiv(toUnixTimestamp64Milli(time) - span.2, width)
 )
 ORDER BY time"""
+
+OF_DEVICES = f"""
+SELECT device, metric, time, value, quality, received_at
+FROM {DATABASE}.readings FINAL
+WHERE device IN {{devices:Array(String)}} AND metric = {{metric:String}}
+    AND time >= fromUnixTimestamp64Milli({{begin:Int64}}, 'UTC')
+    AND time < fromUnixTimestamp64Milli({{end:Int64}}, 'UTC')
+ORDER BY device, time
+LIMIT {{most:UInt64}}"""

@@ -74,6 +74,22 @@ class ReadingsStore:
         }
         return await self._query(schema.SERIES, parameters)
 
+    async def of_devices(
+        self, devices: Sequence[str], metric: str, begin: datetime, end: datetime, most: int
+    ) -> pa.Table:
+        """Every reading of one metric of these devices in [begin, end), in READING_SCHEMA, by device and time.
+
+        No more than `most` rows: where so many come, the last devices may be cut off.
+        """
+        parameters = {
+            "devices": list(devices),
+            "metric": metric,
+            "begin": _milliseconds(begin),
+            "end": _milliseconds(end),
+            "most": most,
+        }
+        return await self._query(schema.OF_DEVICES, parameters)
+
     async def latest(self, devices: Sequence[str]) -> pa.Table:
         """The newest reading, by its own time, of each metric of these devices, in READING_SCHEMA."""
         return await self._query(schema.LATEST_OF_DEVICES, {"devices": list(devices)})
