@@ -90,5 +90,7 @@ def test_rotation_adds_a_key_and_keeps_the_old_one(tmp_path: Path) -> None:
     assert after == load_secrets(tmp_path)
     assert list(after.vault_keys)[:-1] == list(before.vault_keys)
     assert after.nats_password == before.nats_password
-    assert Vault(after.vault_keys).open("r", sealed) == "x"
-    assert not Vault(after.vault_keys).current(sealed)
+    rotated = Vault(after.vault_keys)
+    assert rotated.open("r", sealed) == "x"
+    assert not rotated.current(sealed)
+    assert Vault.of(tmp_path).open("r", rotated.reseal("r", sealed)) == "x", "a process that runs learns of the key"

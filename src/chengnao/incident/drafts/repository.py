@@ -40,6 +40,11 @@ class DraftRepository(Repository):
     async def sealed(self, draft_id: str) -> bytes | None:
         return await self.session.scalar(select(DraftRow.sealed).where(DraftRow.id == draft_id))
 
+    async def all_sealed(self) -> list[tuple[str, bytes]]:
+        """What is sealed of all drafts that are not made reports yet."""
+        query = select(DraftRow.id, DraftRow.sealed).where(DraftRow.sealed.is_not(None)).with_for_update()
+        return [(row.id, row.sealed) for row in await self.session.execute(query)]
+
     async def seal(self, draft_id: str, sealed: bytes | None) -> None:
         await self.session.execute(update(DraftRow).where(DraftRow.id == draft_id).values(sealed=sealed))
 

@@ -16,7 +16,7 @@ from chengnao.incident.intake import find_division
 from chengnao.incident.public.model import CITIZEN
 from chengnao.incident.reports.model import Channel
 from chengnao.incident.reports.routes import DeskDep, Id
-from chengnao.incident.reports.service import ReportIn
+from chengnao.incident.reports.service import ReportIn, opened_code, sealed_code
 from chengnao.kernel.access.model import Principal
 from chengnao.kernel.access.service import record_act
 from chengnao.kernel.database import UnitOfWork
@@ -274,20 +274,21 @@ async def confirm_draft(
 ) -> Confirmed:
     """A person has checked the text: it becomes a report, or the words of the report that the recording came with."""
     if (known := await repeatable.known(Confirmed)) is not None:
-        return known
+        code = known.code and opened_code(desk.vault, known.tracking_number, known.code)
+        return known.model_copy(update={"code": code})
     division = body.division_code or (None if body.place else draft.division_code)
     await check(request, principal, "report.create", await find_division(uow, division, body.place), None)
     values = body.model_dump(exclude={"lon", "lat", "version", "division_code"})
     given = ReportIn(content="", place=body.place, division_code=division, **values)
     report, taken = await service.confirm(uow, desk, principal, draft, body.version, given)
-    answer = await repeatable.keep(
-        Confirmed(
-            report_id=report.id,
-            tracking_number=report.tracking_number,
-            code=taken.code if taken else None,
-            incident_id=report.incident_id,
-        )
+    answer = Confirmed(
+        report_id=report.id,
+        tracking_number=report.tracking_number,
+        code=taken.code if taken else None,
+        incident_id=report.incident_id,
     )
+    sealed = taken and sealed_code(desk.vault, report.tracking_number, taken.code)
+    await repeatable.keep(answer.model_copy(update={"code": sealed}))
     await uow.commit()
     return answer
 

@@ -1,7 +1,6 @@
 """The API for citizens: no account, no cookie, limited by address."""
 
 import asyncio
-import base64
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Self
@@ -21,7 +20,7 @@ from chengnao.incident.public.pictures import without_traces
 from chengnao.incident.public.service import PublicLimits
 from chengnao.incident.reports.model import Channel
 from chengnao.incident.reports.routes import DeskDep, Id
-from chengnao.incident.reports.service import ReportIn, rate
+from chengnao.incident.reports.service import ReportIn, opened_code, rate, sealed_code
 from chengnao.kernel.clock import CST
 from chengnao.kernel.idempotency import Repeatable
 from chengnao.kernel.organisation.repository import OrganisationRepository
@@ -92,28 +91,21 @@ class PublicReportMade(BaseModel):
     code: str
 
 
-class _Remembered(BaseModel):
-    """What is kept of the answer for a request that comes again: the code sealed, as it is nowhere kept open."""
-
-    tracking_number: str
-    sealed: str
-
-
 @router.post("/reports", status_code=201, dependencies=[Depends(limited("reports"))])
 async def create_public_report(
     body: PublicReportIn, request: Request, uow: UowDep, desk: DeskDep, queue: QueueDep, key: Key = None
 ) -> PublicReportMade:
     """Report a matter; the number and the code show what becomes of it."""
     repeatable = Repeatable(uow, CITIZEN.id, key, b"POST /public/reports\n" + await request.body())
-    if (known := await repeatable.known(_Remembered)) is not None:
-        code = desk.vault.open(known.tracking_number, base64.b64decode(known.sealed))
-        return PublicReportMade(tracking_number=known.tracking_number, code=code)
+    if (known := await repeatable.known(PublicReportMade)) is not None:
+        code = opened_code(desk.vault, known.tracking_number, known.code)
+        return known.model_copy(update={"code": code})
     values = body.model_dump(exclude={"lon", "lat", "audio_id"})
     given = ReportIn(place=body.place, channel=Channel.CITIZEN, **values)
     taken, recording = await service.take(uow, desk, given, body.audio_id)
     number = taken.report.tracking_number
-    sealed = base64.b64encode(desk.vault.seal(number, taken.code)).decode()
-    await repeatable.keep(_Remembered(tracking_number=number, sealed=sealed))
+    sealed = sealed_code(desk.vault, number, taken.code)
+    await repeatable.keep(PublicReportMade(tracking_number=number, code=sealed))
     await uow.commit()
     if recording is not None:
         queue.add(recording.id)

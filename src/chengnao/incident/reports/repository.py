@@ -81,6 +81,12 @@ class ReportRepository(Repository):
     async def seal_contact(self, report_id: str, sealed: bytes) -> None:
         await self.session.execute(update(ContactRow).where(ContactRow.report_id == report_id).values(sealed=sealed))
 
+    async def contacts_after(self, report_id: str, limit: int) -> list[tuple[str, bytes]]:
+        """Contacts in the order of their reports, from behind this one on."""
+        query = select(ContactRow.report_id, ContactRow.sealed).where(ContactRow.report_id > report_id)
+        rows = await self.session.execute(query.order_by(ContactRow.report_id).limit(limit).with_for_update())
+        return [(row.report_id, row.sealed) for row in rows]
+
     async def contact(self, report_id: str) -> bytes | None:
         return await self.session.scalar(select(ContactRow.sealed).where(ContactRow.report_id == report_id))
 

@@ -72,23 +72,24 @@ async def create_report(
 ) -> ReportMade:
     """Hand in a report; it gets a tracking number and becomes an incident, or joins the one that tells of the same."""
     if (known := await repeatable.known(ReportMade)) is not None:
-        return known
+        code = service.opened_code(desk.vault, known.tracking_number, known.code)
+        return known.model_copy(update={"code": code})
     if body.division_code is not None or body.place is not None:
         division_code = await find_division(uow, body.division_code, body.place)
         await check(request, principal, "report.create", division_code, None)
     values = body.model_dump(exclude={"lon", "lat"})
     taken = await service.take_report(uow, desk, principal, service.ReportIn(place=body.place, **values))
     await check(request, principal, "report.create", taken.report.division_code, None)
-    answer = await repeatable.keep(
-        ReportMade(
-            id=taken.report.id,
-            tracking_number=taken.report.tracking_number,
-            code=taken.code,
-            incident_id=taken.incident.id,
-            incident_number=taken.incident.number,
-            category=taken.report.category,
-        )
+    answer = ReportMade(
+        id=taken.report.id,
+        tracking_number=taken.report.tracking_number,
+        code=taken.code,
+        incident_id=taken.incident.id,
+        incident_number=taken.incident.number,
+        category=taken.report.category,
     )
+    sealed = service.sealed_code(desk.vault, answer.tracking_number, taken.code)
+    await repeatable.keep(answer.model_copy(update={"code": sealed}))
     await uow.commit()
     return answer
 

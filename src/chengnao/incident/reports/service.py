@@ -1,5 +1,6 @@
 """Use cases of reports: take one in, show who made it, hear what the reporter says of the answer. None commits."""
 
+import base64
 import hashlib
 import json
 import secrets
@@ -155,6 +156,15 @@ def _why(given: ReportIn, understood: Understood) -> dict[str, Any]:
 def code_hash(tracking_number: str, code: str) -> str:
     """What is kept of a code, so that whoever reads the database cannot ask with it."""
     return hashlib.sha256(f"{tracking_number}:{code.upper()}".encode()).hexdigest()
+
+
+def sealed_code(vault: Vault, tracking_number: str, code: str) -> str:
+    """The code as it may be kept with the answer to a request that may come again."""
+    return base64.b64encode(vault.seal(tracking_number, code)).decode()
+
+
+def opened_code(vault: Vault, tracking_number: str, sealed: str) -> str:
+    return vault.open(tracking_number, base64.b64decode(sealed))
 
 
 async def require_report(uow: UnitOfWork, scope: Scope, report_id: str) -> Report:

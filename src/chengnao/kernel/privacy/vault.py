@@ -5,6 +5,7 @@ A sealed value is `1 | name of the key, 4 bytes | nonce, 12 bytes | ciphertext a
 """
 
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,15 +28,19 @@ class SealBroken(ChengnaoError):
 class Vault:
     """Seals and opens values with the keys of one data folder."""
 
-    def __init__(self, keys: dict[str, str]) -> None:
-        """`keys` by name, as hex; the last of them seals."""
-        self._keys = {bytes.fromhex(name): AESGCM(bytes.fromhex(key)) for name, key in keys.items()}
+    def __init__(self, keys: dict[str, str], read_again: Callable[[], dict[str, str]] = dict) -> None:
+        """`keys` by name, as hex; the last of them seals. `read_again` gives them anew when one is not known."""
+        self._read_again = read_again
+        self._take(keys)
         self._current = list(self._keys)[-1]
 
     @classmethod
     def of(cls, home: Path) -> "Vault":
-        """The vault of the data folder; its keys are made at the first call and read once in a process."""
+        """The vault of the data folder, one in a process; its keys are made at the first call."""
         return _vault(home)
+
+    def _take(self, keys: dict[str, str]) -> None:
+        self._keys = {bytes.fromhex(name): AESGCM(bytes.fromhex(key)) for name, key in keys.items()}
 
     def seal(self, record: str, value: str) -> bytes:
         """The value sealed for the record of this id: no other record can open it."""
@@ -50,6 +55,8 @@ class Vault:
         return _FORM + self._current + nonce + self._keys[self._current].encrypt(nonce, value, record.encode())
 
     def open_bytes(self, record: str, sealed: bytes) -> bytes:
+        if _name(sealed) not in self._keys and (keys := self._read_again()):
+            self._take(keys)  # another process has sealed with a key that is newer than this one
         key = self._keys.get(_name(sealed))
         if sealed[:1] != _FORM or key is None:
             raise SealBroken("seal_key_unknown", key=_name(sealed).hex(), record=record)
@@ -74,4 +81,4 @@ def _name(sealed: bytes) -> bytes:
 
 @lru_cache(maxsize=4)
 def _vault(home: Path) -> Vault:
-    return Vault(load_secrets(home).vault_keys)
+    return Vault(load_secrets(home).vault_keys, lambda: load_secrets(home).vault_keys)
