@@ -18,7 +18,6 @@ class ReadingQueue:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._reader = Reader(context.settings.home)
         self._turn = asyncio.Semaphore(1)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -44,7 +43,7 @@ class ReadingQueue:
                     return
                 outcome: Reading | ChengnaoError
                 try:
-                    outcome = await self._reader.read(draft.channel, service.file_of(home, draft))
+                    outcome = await Reader(home).read(draft.channel, service.file_of(home, draft))
                 except ChengnaoError as error:
                     outcome = error
                 async with database.unit_of_work() as uow:
