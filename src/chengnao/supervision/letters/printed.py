@@ -64,7 +64,7 @@ def _summary(letter: Letter) -> str:
         totals = (sum(len(cases[part]) for _, cases in letter.units) for part in PARTS)
         rows.append(f"<tr><th>合计</th>{''.join(_number(total) for total in totals)}</tr>")
     head = f"<thead><tr><th>单位</th>{heads}</tr></thead>"
-    return f"<h2>总体情况</h2><table>{head}<tbody>{''.join(rows)}</tbody></table>"
+    return f'<h2>总体情况</h2><table class="sum">{head}<tbody>{"".join(rows)}</tbody></table>'
 
 
 def _number(number: int) -> str:
@@ -80,10 +80,11 @@ def _part(part: Part, cases: Sequence[LetterCase]) -> str:
     zh, en = PARTS[part]
     head = f'<h3>{zh} {len(cases)} 件 <span class="en">{en}</span></h3>'
     if part in _IN_SHORT:
-        return f"{head}<p>{'、'.join(escape(case.number) for case in cases)}</p>"
+        numbers = "、".join(f'<span class="t">{escape(case.number)}</span>' for case in cases)
+        return f'{head}<p class="numbers">{numbers}</p>'
     rows = "".join(_row(case) for case in cases)
-    heads = '<th class="t">编号</th><th>事项</th><th>等级</th><th>起</th><th>期限</th><th>完成</th><th>说明</th>'
-    return f"{head}<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    heads = "<th>编号</th><th>事项</th><th>等级</th><th>起</th><th>期限</th><th>完成</th><th>说明</th>"
+    return f'{head}<table class="cases"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
 
 
 def _row(case: LetterCase) -> str:
