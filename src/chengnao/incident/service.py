@@ -292,8 +292,9 @@ async def apply(
 
     The incident must be locked in this unit of work. For the modules that know a right of their own to it.
     """
-    after = after_move(await Rulebook.load(uow), before, row, move, actor, uow.clock.now())
-    return await record(uow, actor, before, after, row.action, move, data)
+    now = uow.clock.now()
+    after = after_move(await Rulebook.load(uow), before, row, move, actor, now)
+    return await record(uow, actor, before, after, row.action, move, data, at=now)
 
 
 async def record(
@@ -304,10 +305,15 @@ async def record(
     action: Action,
     move: Move,
     data: Mapping[str, Any] | None = None,
+    *,
+    at: datetime | None = None,
 ) -> Incident:
-    """Keep the incident as it is after an action, and all that follows from it; gives it back."""
+    """Keep the incident as it is after an action, and all that follows from it; gives it back.
+
+    `at` is the moment that the incident's own times say; the log says the same.
+    """
     repository = IncidentRepository(uow.session)
-    now = uow.clock.now()
+    now = at or uow.clock.now()
     await repository.save(after)
     task = await move_tasks(uow, after, action, move, actor, now)
     if action is Action.REOPEN:
