@@ -164,54 +164,6 @@ export interface components {
             /** Days */
             days: components["schemas"]["DayOut"][];
         };
-        /**
-         * CaseOut
-         * @description One subject behind a figure: an incident, with the task or the report where those are counted.
-         */
-        CaseOut: {
-            /** Incident Id */
-            incident_id: string;
-            /** Number */
-            number: string;
-            /** Title */
-            title: string;
-            /** Category */
-            category: string;
-            /** Category Name */
-            category_name: string;
-            /** Grade */
-            grade: number;
-            state: components["schemas"]["chengnao__incident__model__State"];
-            /** State Name */
-            state_name: string;
-            /** Division Code */
-            division_code: string;
-            /** Division Name */
-            division_name: string;
-            /** Unit Id */
-            unit_id: string | null;
-            /** Unit Name */
-            unit_name: string | null;
-            /**
-             * Opened At
-             * Format: date-time
-             */
-            opened_at: string;
-            /** Closed At */
-            closed_at: string | null;
-            /** Close By */
-            close_by: string | null;
-            /**
-             * At
-             * Format: date-time
-             */
-            at: string;
-            /** Seconds */
-            seconds: number | null;
-            task: components["schemas"]["CaseTask"] | null;
-            /** Tracking Number */
-            tracking_number: string | null;
-        };
         /** CaseTask */
         CaseTask: {
             /** Seq */
@@ -263,6 +215,57 @@ export interface components {
             source: string;
             /** Words */
             words: string[];
+        };
+        /**
+         * CategoryRuleChange
+         * @description Words that decide a category. `rule_id` names the rule to change, or to drop where no category is given.
+         */
+        CategoryRuleChange: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "category_rule";
+            /** Rule Id */
+            rule_id?: string | null;
+            /** Category */
+            category?: string | null;
+            /**
+             * All Words
+             * @default []
+             */
+            all_words: string[];
+            /**
+             * Any Words
+             * @default []
+             */
+            any_words: string[];
+            /** Division Code */
+            division_code?: string | null;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /**
+         * CauseIn
+         * @description `code`: one of /api/review-causes.
+         */
+        CauseIn: {
+            /** Code */
+            code: string;
+            /** Text */
+            text: string;
+        };
+        /** CauseOut */
+        CauseOut: {
+            /** Code */
+            code: string;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
         };
         /**
          * CellsIn
@@ -434,17 +437,16 @@ export interface components {
             /** Own */
             own: boolean;
         };
-        /**
-         * DecisionIn
-         * @description A refusal needs a reason.
-         */
-        DecisionIn: {
-            /** Approve */
-            approve: boolean;
+        /** DecisionOut */
+        DecisionOut: {
+            /** Actor Name */
+            actor_name: string;
             /**
-             * Reason
-             * @default
+             * At
+             * Format: date-time
              */
+            at: string;
+            /** Reason */
             reason: string;
         };
         /**
@@ -482,6 +484,42 @@ export interface components {
             follows?: string | null;
             /** Follows En */
             follows_en?: string | null;
+        };
+        /**
+         * DeviationKind
+         * @enum {string}
+         */
+        DeviationKind: "slow_warning" | "late_step" | "late_whole" | "recategorised" | "returned" | "assist_returned" | "disputed" | "extended" | "suspended" | "reworked" | "urged" | "reopened";
+        /**
+         * DeviationOut
+         * @description `text`: the deviation as a sentence; `seq`: the entry of the timeline that tells of it.
+         */
+        DeviationOut: {
+            kind: components["schemas"]["DeviationKind"];
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Text */
+            text: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Seq */
+            seq: number | null;
+            /** Seconds */
+            seconds: number | null;
+            state: components["schemas"]["chengnao__incident__model__State"] | null;
+            /** Unit Id */
+            unit_id: string | null;
+            /** Unit Name */
+            unit_name: string | null;
+            /** Reason Code */
+            reason_code: string | null;
+            /** Reason */
+            reason: string;
         };
         /**
          * DeviceChange
@@ -826,6 +864,18 @@ export interface components {
             user_name: string | null;
         };
         /**
+         * EffectOut
+         * @description `complete`: the period after the change is over.
+         */
+        EffectOut: {
+            before: components["schemas"]["SpanOut"];
+            after: components["schemas"]["SpanOut"];
+            /** Complete */
+            complete: boolean;
+            /** Measures */
+            measures: components["schemas"]["MeasuresOut"][];
+        };
+        /**
          * ErrorAnswer
          * @description Every refusal has this shape.
          */
@@ -973,6 +1023,16 @@ export interface components {
             time_whole: components["schemas"]["SpreadOut"];
             time_source: components["schemas"]["SpreadOut"];
         };
+        /** FactsOut */
+        FactsOut: {
+            incident: components["schemas"]["IncidentOut"];
+            /** Deviations */
+            deviations: components["schemas"]["DeviationOut"][];
+            /** Near */
+            near: components["schemas"]["NearOut"][];
+            /** Timeline */
+            timeline: components["schemas"]["TimelineOut"][];
+        };
         /** FaultOut */
         FaultOut: {
             /** Metric */
@@ -984,6 +1044,42 @@ export interface components {
              * Format: date-time
              */
             since: string;
+        };
+        /**
+         * FindingOut
+         * @description A cause (with its `code` and `name`) or a lesson, and who wrote it.
+         */
+        FindingOut: {
+            /** Code */
+            code: string | null;
+            /** Name */
+            name: string | null;
+            /** Text */
+            text: string;
+            /** Author Name */
+            author_name: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
+         * FindingsIn
+         * @description The whole of the causes and lessons; what is given as it was keeps its author.
+         */
+        FindingsIn: {
+            /** Version */
+            version: number;
+            /** Causes */
+            causes: components["schemas"]["CauseIn"][];
+            /** Lessons */
+            lessons: string[];
+        };
+        /** FinishIn */
+        FinishIn: {
+            /** Version */
+            version: number;
         };
         /**
          * Form
@@ -1430,6 +1526,28 @@ export interface components {
             amount: string;
         };
         /**
+         * LimitChange
+         * @description How long a step may take, such as `4 h` or `3 wd`; without an amount the platform's own limit holds again.
+         */
+        LimitChange: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "limit";
+            /** Category */
+            category: string;
+            /** Grade */
+            grade: number;
+            /**
+             * Step
+             * @enum {string}
+             */
+            step: "dispatch" | "accept" | "handle" | "verify" | "close" | "settle" | "request" | "whole";
+            /** Amount */
+            amount?: string | null;
+        };
+        /**
          * LimitOut
          * @description `own`: set by the city; `default`: the platform's.
          */
@@ -1549,6 +1667,35 @@ export interface components {
             demo: boolean;
             clock: components["schemas"]["ClockOut"];
         };
+        /**
+         * MeasureOut
+         * @description A share (`count` of `of` cases), or with `daily` a number a day (`count` in `of` days); null over nothing.
+         *
+         *     `few`: there are too few cases to say anything.
+         */
+        MeasureOut: {
+            /** Count */
+            count: number;
+            /** Of */
+            of: number;
+            /** Value */
+            value: number | null;
+            /** Few */
+            few: boolean;
+        };
+        /** MeasuresOut */
+        MeasuresOut: {
+            /** Key */
+            key: string;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Daily */
+            daily: boolean;
+            before: components["schemas"]["MeasureOut"];
+            after: components["schemas"]["MeasureOut"];
+        };
         /** MetricOut */
         MetricOut: {
             /** Code */
@@ -1578,11 +1725,47 @@ export interface components {
             name: string;
         };
         /**
+         * NearOut
+         * @description An incident of the same category nearby, and its distance in metres.
+         */
+        NearOut: {
+            /** Id */
+            id: string;
+            /** Number */
+            number: string;
+            /** Title */
+            title: string;
+            state: components["schemas"]["chengnao__incident__model__State"];
+            /** State Name */
+            state_name: string;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Metres */
+            metres: number;
+        };
+        /**
          * Need
          * @description What the actor must give with an action.
          * @enum {string}
          */
         Need: "reason" | "reason_code" | "unit" | "result" | "category" | "division" | "evidence";
+        /**
+         * Occasion
+         * @description Why a review was opened.
+         * @enum {string}
+         */
+        Occasion: "grave" | "reopened" | "returned" | "escalated" | "disputed" | "repeated" | "by_hand";
+        /** OccasionOut */
+        OccasionOut: {
+            code: components["schemas"]["Occasion"];
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+        };
         /**
          * Odd
          * @description Why a row that was kept deserves a look.
@@ -1598,21 +1781,15 @@ export interface components {
             /** Name En */
             name_en: string;
         };
+        /**
+         * Origin
+         * @enum {string}
+         */
+        Origin: "person" | "returns";
         /** PageOf[AuditOut] */
         PageOf_AuditOut_: {
             /** Items */
             items: components["schemas"]["AuditOut"][];
-            /** Total */
-            total: number;
-            /** Page */
-            page: number;
-            /** Size */
-            size: number;
-        };
-        /** PageOf[CaseOut] */
-        PageOf_CaseOut_: {
-            /** Items */
-            items: components["schemas"]["CaseOut"][];
             /** Total */
             total: number;
             /** Page */
@@ -1708,6 +1885,17 @@ export interface components {
             /** Size */
             size: number;
         };
+        /** PageOf[ProposalOut] */
+        PageOf_ProposalOut_: {
+            /** Items */
+            items: components["schemas"]["ProposalOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
         /** PageOf[ReportOut] */
         PageOf_ReportOut_: {
             /** Items */
@@ -1734,6 +1922,17 @@ export interface components {
         PageOf_ResponsibilityOut_: {
             /** Items */
             items: components["schemas"]["ResponsibilityOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[ReviewOut] */
+        PageOf_ReviewOut_: {
+            /** Items */
+            items: components["schemas"]["ReviewOut"][];
             /** Total */
             total: number;
             /** Page */
@@ -1885,6 +2084,134 @@ export interface components {
             /** Message En */
             message_en: string;
         };
+        /**
+         * ProposalDetail
+         * @description `before` and `after`: the thing that was changed; `effect`: measured, while or after it is in force.
+         */
+        ProposalDetail: {
+            /** Id */
+            id: string;
+            /** Number */
+            number: string;
+            kind: components["schemas"]["ProposalKind"];
+            /** Kind Name */
+            kind_name: string;
+            /** About */
+            about: string;
+            /** Reason */
+            reason: string;
+            /** Change */
+            change: components["schemas"]["ResponsibilityChange"] | components["schemas"]["LimitChange"] | components["schemas"]["ThresholdChange"] | components["schemas"]["CategoryRuleChange"];
+            origin: components["schemas"]["Origin"];
+            state: components["schemas"]["ProposalState"];
+            /** State Name */
+            state_name: string;
+            /** Author Name */
+            author_name: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Division Code */
+            division_code: string;
+            /** Division Name */
+            division_name: string;
+            /** Target Code */
+            target_code: string;
+            /** Target Name */
+            target_name: string;
+            /** Review Id */
+            review_id: string | null;
+            replay: components["schemas"]["ReplayOut"] | null;
+            /** Progress */
+            progress: {
+                [key: string]: number;
+            } | null;
+            decision: components["schemas"]["DecisionOut"] | null;
+            withdrawal: components["schemas"]["DecisionOut"] | null;
+            /** Before */
+            before: {
+                [key: string]: unknown;
+            } | null;
+            /** After */
+            after: {
+                [key: string]: unknown;
+            } | null;
+            effect: components["schemas"]["EffectOut"] | null;
+            /** May Decide */
+            may_decide: boolean;
+        };
+        /**
+         * ProposalIn
+         * @description `change` says what shall be; the kind decides what it holds, and need not be said twice.
+         */
+        ProposalIn: {
+            kind: components["schemas"]["ProposalKind"];
+            /** Change */
+            change: components["schemas"]["ResponsibilityChange"] | components["schemas"]["LimitChange"] | components["schemas"]["ThresholdChange"] | components["schemas"]["CategoryRuleChange"];
+            /** Reason */
+            reason: string;
+            /** Review Id */
+            review_id?: string | null;
+        };
+        /**
+         * ProposalKind
+         * @enum {string}
+         */
+        ProposalKind: "responsibility" | "limit" | "threshold" | "category_rule";
+        /**
+         * ProposalOut
+         * @description `progress`: `done` of `total` while a replay runs; `target_code`: the division whose people decide.
+         */
+        ProposalOut: {
+            /** Id */
+            id: string;
+            /** Number */
+            number: string;
+            kind: components["schemas"]["ProposalKind"];
+            /** Kind Name */
+            kind_name: string;
+            /** About */
+            about: string;
+            /** Reason */
+            reason: string;
+            /** Change */
+            change: components["schemas"]["ResponsibilityChange"] | components["schemas"]["LimitChange"] | components["schemas"]["ThresholdChange"] | components["schemas"]["CategoryRuleChange"];
+            origin: components["schemas"]["Origin"];
+            state: components["schemas"]["ProposalState"];
+            /** State Name */
+            state_name: string;
+            /** Author Name */
+            author_name: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Division Code */
+            division_code: string;
+            /** Division Name */
+            division_name: string;
+            /** Target Code */
+            target_code: string;
+            /** Target Name */
+            target_name: string;
+            /** Review Id */
+            review_id: string | null;
+            replay: components["schemas"]["ReplayOut"] | null;
+            /** Progress */
+            progress: {
+                [key: string]: number;
+            } | null;
+            decision: components["schemas"]["DecisionOut"] | null;
+            withdrawal: components["schemas"]["DecisionOut"] | null;
+        };
+        /**
+         * ProposalState
+         * @enum {string}
+         */
+        ProposalState: "draft" | "replayed" | "applied" | "refused" | "withdrawn";
         /**
          * Protocol
          * @description How a device's readings come in.
@@ -2045,6 +2372,42 @@ export interface components {
             why: string;
             /** Do */
             do: string;
+        };
+        /**
+         * ReplayIn
+         * @description The past period; by default 90 days up to now, for thresholds 7.
+         */
+        ReplayIn: {
+            /** From */
+            from?: string | null;
+            /** To */
+            to?: string | null;
+        };
+        /**
+         * ReplayOut
+         * @description `counts`: cases by outcome, and what else the kind counts; `looked_at` of `total` were looked at.
+         */
+        ReplayOut: {
+            span: components["schemas"]["SpanOut"];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Detail */
+            detail: {
+                [key: string]: unknown;
+            };
+            /** Total */
+            total: number;
+            /** Looked At */
+            looked_at: number;
+            /** Notes */
+            notes: string[];
         };
         /**
          * ReportIn
@@ -2223,6 +2586,35 @@ export interface components {
          */
         RequestState: "open" | "granted" | "refused" | "lapsed";
         /**
+         * ResponsibilityChange
+         * @description Which unit answers; without a unit the row is dropped.
+         */
+        ResponsibilityChange: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "responsibility";
+            /** Division Code */
+            division_code: string;
+            /** Category */
+            category: string;
+            /**
+             * Hours
+             * @default
+             */
+            hours: string;
+            /**
+             * Months
+             * @default
+             */
+            months: string;
+            /** Unit Id */
+            unit_id?: string | null;
+            /** Deputy Unit Id */
+            deputy_unit_id?: string | null;
+        };
+        /**
          * ResponsibilityIn
          * @description `category`: a code, or `*` for all that no row names.
          *
@@ -2291,6 +2683,113 @@ export interface components {
             /** Wrong Unit */
             wrong_unit: boolean;
         };
+        /**
+         * ReviewDetail
+         * @description With what the records say of each of its incidents that the asker may see.
+         */
+        ReviewDetail: {
+            /** Id */
+            id: string;
+            /** Number */
+            number: string;
+            /** Title */
+            title: string;
+            state: components["schemas"]["ReviewState"];
+            /** State Name */
+            state_name: string;
+            /** Occasions */
+            occasions: components["schemas"]["OccasionOut"][];
+            /** Incident Ids */
+            incident_ids: string[];
+            /** Division Code */
+            division_code: string;
+            /** Division Name */
+            division_name: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /** Unit Name */
+            unit_name: string | null;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Opened By Name */
+            opened_by_name: string;
+            /** Causes */
+            causes: components["schemas"]["FindingOut"][];
+            /** Lessons */
+            lessons: components["schemas"]["FindingOut"][];
+            /** Finished At */
+            finished_at: string | null;
+            /** Finished By Name */
+            finished_by_name: string | null;
+            /** Version */
+            version: number;
+            /** Facts */
+            facts: components["schemas"]["FactsOut"][];
+            /** Proposals */
+            proposals: components["schemas"]["ProposalOut"][];
+        };
+        /**
+         * ReviewIn
+         * @description `title`: that of the first incident where none is given.
+         */
+        ReviewIn: {
+            /** Incident Ids */
+            incident_ids: string[];
+            /**
+             * Title
+             * @default
+             */
+            title: string;
+        };
+        /** ReviewOut */
+        ReviewOut: {
+            /** Id */
+            id: string;
+            /** Number */
+            number: string;
+            /** Title */
+            title: string;
+            state: components["schemas"]["ReviewState"];
+            /** State Name */
+            state_name: string;
+            /** Occasions */
+            occasions: components["schemas"]["OccasionOut"][];
+            /** Incident Ids */
+            incident_ids: string[];
+            /** Division Code */
+            division_code: string;
+            /** Division Name */
+            division_name: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /** Unit Name */
+            unit_name: string | null;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Opened By Name */
+            opened_by_name: string;
+            /** Causes */
+            causes: components["schemas"]["FindingOut"][];
+            /** Lessons */
+            lessons: components["schemas"]["FindingOut"][];
+            /** Finished At */
+            finished_at: string | null;
+            /** Finished By Name */
+            finished_by_name: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * ReviewState
+         * @enum {string}
+         */
+        ReviewState: "open" | "finished";
         /**
          * Role
          * @description What a person or a machine does here; one may have several.
@@ -2415,6 +2914,19 @@ export interface components {
          * @enum {string}
          */
         "Source-Input": "http" | "mqtt" | "hj212";
+        /** SpanOut */
+        SpanOut: {
+            /**
+             * From
+             * Format: date-time
+             */
+            from: string;
+            /**
+             * To
+             * Format: date-time
+             */
+            to: string;
+        };
         /**
          * SpreadOut
          * @description How long something took, in seconds; `odd` cases took less than nothing and stand apart.
@@ -2590,6 +3102,31 @@ export interface components {
          * @enum {string}
          */
         TaskRole: "lead" | "assist";
+        /**
+         * ThresholdChange
+         * @description What shall be different in a rule; what is left out stays.
+         */
+        ThresholdChange: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "threshold";
+            /** Rule Id */
+            rule_id: string;
+            /** Levels */
+            levels?: {
+                [key: string]: number;
+            } | null;
+            /** Duration Seconds */
+            duration_seconds?: number | null;
+            /** Hysteresis */
+            hysteresis?: number | null;
+            /** Opens Incident At */
+            opens_incident_at?: number | null;
+            /** Enabled */
+            enabled?: boolean | null;
+        };
         /**
          * ThresholdIn
          * @description Exactly one of `device_class` and `device_id`; `levels` maps a level, 1 to 4, to its value.
@@ -2772,6 +3309,11 @@ export interface components {
             expires_at: string | null;
             /** Revoked At */
             revoked_at: string | null;
+        };
+        /** UndoIn */
+        UndoIn: {
+            /** Reason */
+            reason: string;
         };
         /** UnitBody */
         UnitBody: {
@@ -3019,11 +3561,75 @@ export interface components {
          */
         chengnao__incident__requests__model__Kind: "extension" | "suspension";
         /**
+         * DecisionIn
+         * @description A refusal needs a reason.
+         */
+        chengnao__incident__requests__routes__DecisionIn: {
+            /** Approve */
+            approve: boolean;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
          * Kind
          * @description What a detail is.
          * @enum {string}
          */
         chengnao__kernel__privacy__model__Kind: "id_card" | "bank_card" | "mobile" | "landline" | "passport" | "email" | "plate" | "wechat" | "qq" | "name";
+        /** PageOf[CaseOut] */
+        chengnao__kernel__web__PageOf_CaseOut___1: {
+            /** Items */
+            items: components["schemas"]["chengnao__supervision__evaluation__routes__CaseOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[CaseOut] */
+        chengnao__kernel__web__PageOf_CaseOut___2: {
+            /** Items */
+            items: components["schemas"]["chengnao__review__proposals__views__CaseOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** DecisionIn */
+        chengnao__review__proposals__routes__DecisionIn: {
+            /** Approve */
+            approve: boolean;
+            /** Reason */
+            reason: string;
+        };
+        /** CaseOut */
+        chengnao__review__proposals__views__CaseOut: {
+            /** Outcome */
+            outcome: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /** Incident Id */
+            incident_id: string | null;
+            /** Title */
+            title: string;
+            /** Detail */
+            detail: {
+                [key: string]: unknown;
+            };
+        };
         /**
          * Source
          * @description The gateway that something came in by.
@@ -3039,6 +3645,54 @@ export interface components {
         chengnao__sensing__quarantine__routes__DiscardIn: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * CaseOut
+         * @description One subject behind a figure: an incident, with the task or the report where those are counted.
+         */
+        chengnao__supervision__evaluation__routes__CaseOut: {
+            /** Incident Id */
+            incident_id: string;
+            /** Number */
+            number: string;
+            /** Title */
+            title: string;
+            /** Category */
+            category: string;
+            /** Category Name */
+            category_name: string;
+            /** Grade */
+            grade: number;
+            state: components["schemas"]["chengnao__incident__model__State"];
+            /** State Name */
+            state_name: string;
+            /** Division Code */
+            division_code: string;
+            /** Division Name */
+            division_name: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /** Unit Name */
+            unit_name: string | null;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Closed At */
+            closed_at: string | null;
+            /** Close By */
+            close_by: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Seconds */
+            seconds: number | null;
+            task: components["schemas"]["CaseTask"] | null;
+            /** Tracking Number */
+            tracking_number: string | null;
         };
     };
     responses: never;

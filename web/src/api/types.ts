@@ -47,7 +47,7 @@ export type ReportMade = Schemas['ReportMade'];
 
 export type Situation = Schemas['Situation'];
 export type MapFeature = Schemas['MapFeature'];
-export type Evaluation = Schemas['Evaluation'];
+export type Evaluation = Schemas['EvaluationOut'];
 export type EvaluationRow = Schemas['EvaluationRow'];
 
 export type Suggestion = Schemas['Suggestion'];
