@@ -49,6 +49,9 @@ export type Situation = Schemas['Situation'];
 export type MapFeature = Schemas['MapFeature'];
 export type Evaluation = Schemas['EvaluationOut'];
 export type EvaluationRow = Schemas['EvaluationRow'];
+export type EvaluationCase = Schemas['chengnao__supervision__evaluation__routes__CaseOut'];
+export type Definition = Schemas['Definition'];
+export type Spread = Schemas['SpreadOut'];
 
 export type Suggestion = Schemas['Suggestion'];
 export type Responsibility = Schemas['ResponsibilityOut'];

@@ -1,6 +1,8 @@
-import { DatePicker, Segmented, Tooltip } from 'antd';
+import { FileExcelOutlined, PrinterOutlined } from '@ant-design/icons';
+import { Button, DatePicker, Segmented, Tooltip } from 'antd';
 import dayjs from 'dayjs';
 import { useMemo } from 'react';
+import { withQuery } from '../../api/client';
 import { useGet } from '../../api/hooks';
 import type { Evaluation } from '../../api/types';
 import { useTexts } from '../../i18n';
@@ -9,11 +11,13 @@ import { asCityInstant, cityTime } from '../../lib/time';
 import { useView } from '../../lib/view';
 import { Page, Panel } from '../../ui/Page';
 import { Answered } from '../../ui/states';
+import { CasesDrawer } from './CasesDrawer';
 import { EvaluationTable } from './EvaluationTable';
 import { GroupChart } from './GroupChart';
-import { percent, useDefinitions } from './definitions';
+import { percent, useDefinitions, useDuration, type FigureKey } from './definitions';
 
-const groupings = ['unit', 'division', 'tier'] as const;
+const groupings = ['unit', 'tier', 'division', 'category', 'channel', 'day'] as const;
+export type Grouping = (typeof groupings)[number];
 const spans = ['today', 'week', 'month'] as const;
 type SpanName = (typeof spans)[number];
 const daysBack: Record<SpanName, number> = { today: 0, week: 6, month: 29 };
@@ -37,7 +41,9 @@ export default function EvaluationPage() {
   const range = useRange();
   const asked = view.get('by');
   const by = groupings.find((each) => each === asked) ?? 'unit';
-  const answer = useGet<Evaluation>('/evaluation', { by, from: range.from, to: range.to }, { keep: true });
+  const span = { from: range.from, to: range.to };
+  const answer = useGet<Evaluation>('/evaluation', { by, ...span }, { keep: true });
+  const onFigure = (figure: FigureKey, group: string) => view.set({ figure, group, part: null, page: null });
   return (
     <Page
       title={t('evaluation.title')}
@@ -53,27 +59,35 @@ export default function EvaluationPage() {
               view.set(start && end ? { from: asCityInstant(start), to: asCityInstant(end), range: null } : { from: null, to: null });
             }}
           />
+          <Button icon={<FileExcelOutlined />} href={withQuery('/api/evaluation/export.xlsx', span)}>
+            Excel
+          </Button>
+          <Button icon={<PrinterOutlined />} href={withQuery('/api/print/evaluation', { by, ...span })} target="_blank">
+            {t('print')}
+          </Button>
         </>
       }
     >
       <Answered answer={answer} rows={10}>
         {(data) => (
           <>
-            <Totals data={data} />
+            <Totals data={data} onFigure={onFigure} />
             <Panel
               title={t('evaluation.table')}
               className="panel-flush"
               extra={<Segmented size="small" value={by} onChange={(value) => view.set({ by: value })} options={groupings.map((each) => ({ value: each, label: t(`evaluation.by.${each}`) }))} />}
             >
-              <EvaluationTable data={data} by={by} />
+              <EvaluationTable data={data} by={by} onFigure={onFigure} />
+
             </Panel>
+            <CasesDrawer data={data} />
             {data.rows.length > 0 && (
               <div className="evaluation-grid">
                 <Panel title={t('evaluation.rates')}>
-                  <GroupChart rows={data.rows} keys={['accept_rate', 'handle_rate']} label={t('evaluation.rates')} percent />
+                  <GroupChart data={data} keys={['accept_rate', 'handle_rate', 'on_time_close_rate']} label={t('evaluation.rates')} percent />
                 </Panel>
                 <Panel title={t('evaluation.counts')}>
-                  <GroupChart rows={data.rows} keys={['opened', 'closed']} label={t('evaluation.counts')} />
+                  <GroupChart data={data} keys={['opened', 'closed']} label={t('evaluation.counts')} />
                 </Panel>
               </div>
             )}
@@ -84,29 +98,32 @@ export default function EvaluationPage() {
   );
 }
 
-function Totals({ data }: { data: Evaluation }) {
-  const { t } = useTexts();
-  const define = useDefinitions(data.definitions);
+function Totals({ data, onFigure }: { data: Evaluation; onFigure: (key: FigureKey, group: string) => void }) {
+  const { name, define } = useDefinitions(data.definitions);
+  const duration = useDuration();
   const total = data.total;
-  const tiles = [
+  const tiles: { key: FigureKey; value: string; tone?: string }[] = [
     { key: 'opened', value: String(total.opened) },
     { key: 'closed', value: String(total.closed) },
     { key: 'accept_rate', value: percent(total.accept_rate) },
     { key: 'handle_rate', value: percent(total.handle_rate) },
+    { key: 'on_time_close_rate', value: percent(total.on_time_close_rate) },
     { key: 'close_rate', value: percent(total.close_rate) },
     { key: 'return_rate', value: percent(total.return_rate) },
+    { key: 'satisfaction_rate', value: percent(total.satisfaction_rate) },
+    { key: 'time_whole', value: duration(total.time_whole.median) },
     { key: 'overdue_open', value: String(total.overdue_open), tone: total.overdue_open > 0 ? 'tone-over' : '' },
-  ] as const;
+  ];
   return (
     <div className="kpis">
       {tiles.map((tile) => (
         <Tooltip key={tile.key} title={define(tile.key)}>
-          <div className="kpi" tabIndex={0}>
-            <span>{t(`kpi.${tile.key}`)}</span>
-            <b className={'tone' in tile ? tile.tone : ''} data-testid={`kpi-${tile.key}`}>
+          <button type="button" className="kpi" onClick={() => onFigure(tile.key, 'total')}>
+            <span>{name(tile.key)}</span>
+            <b className={tile.tone} data-testid={`kpi-${tile.key}`}>
               {tile.value}
             </b>
-          </div>
+          </button>
         </Tooltip>
       ))}
     </div>

@@ -1,81 +1,110 @@
 import { QuestionCircleOutlined } from '@ant-design/icons';
 import { Table, Tooltip, type TableColumnsType } from 'antd';
-import { Link } from 'react-router';
-import { withQuery, type Query } from '../../api/client';
 import type { Evaluation, EvaluationRow } from '../../api/types';
-import { useTexts } from '../../i18n';
+import { useTexts, type MessageKey } from '../../i18n';
 import { Nothing } from '../../ui/states';
-import { percent, useDefinitions } from './definitions';
+import type { Grouping } from './EvaluationPage';
+import { percent, useDefinitions, useDuration, type CountKey, type FigureKey, type RateKey, type TimeKey } from './definitions';
 
-type CountKey = 'opened' | 'closed' | 'returned' | 'reworked' | 'overdue_open';
-type RateKey = 'accept_rate' | 'handle_rate' | 'close_rate' | 'return_rate';
+const rates: RateKey[] = ['accept_rate', 'handle_rate', 'on_time_close_rate', 'close_rate', 'satisfaction_rate'];
+const worse: RateKey[] = ['return_rate', 'misdispatch_rate', 'rework_rate', 'reopen_rate'];
+const counts: CountKey[] = ['answered_at_intake', 'merged', 'imported', 'urged', 'overdue_open'];
+const times: TimeKey[] = ['time_dispatch', 'time_accept', 'time_handle', 'time_verify', 'time_whole'];
 
-function Bar({ rate, bad = false }: { rate: number | null; bad?: boolean }) {
-  return (
-    <span className={bad ? 'bar bar-bad' : 'bar'}>
-      <i style={{ width: `${Math.min(100, (rate ?? 0) * 100)}%` }} />
-      <em>{percent(rate)}</em>
-    </span>
-  );
+interface Props {
+  data: Evaluation;
+  by: Grouping;
+  onFigure: (key: FigureKey, group: string) => void;
 }
 
-export function EvaluationTable({ data, by }: { data: Evaluation; by: 'unit' | 'tier' | 'division' }) {
+/** All groups with their figures; each figure opens the cases behind it. */
+export function EvaluationTable({ data, by, onFigure }: Props) {
   const { t } = useTexts();
-  const define = useDefinitions(data.definitions);
+  const { name, define } = useDefinitions(data.definitions);
+  const duration = useDuration();
   const most = Math.max(1, ...data.rows.map(({ opened }) => opened));
-  const incidentsOf = (key: string, more: Query = {}) => withQuery('/incidents', { state: 'all', from: data.from, to: data.to, ...(by === 'tier' ? {} : { [by]: key }), ...more });
-  const title = (key: CountKey | RateKey) => (
+  const title = (key: FigureKey) => (
     <Tooltip title={define(key)}>
       <span className="defined">
-        {t(`kpi.${key}`)} <QuestionCircleOutlined />
+        {name(key)} <QuestionCircleOutlined />
       </span>
     </Tooltip>
   );
-  const count = (key: CountKey, filter: Query, width = 100): TableColumnsType<EvaluationRow>[number] => ({
+  const figure = (key: FigureKey, group: string, className: string, content: React.ReactNode) => (
+    <button type="button" className={`figure ${className}`} onClick={() => onFigure(key, group)} data-testid={`figure-${key}-${group}`}>
+      {content}
+    </button>
+  );
+  const rate = (key: RateKey, bad: boolean): TableColumnsType<EvaluationRow>[number] => ({
     title: title(key),
-    dataIndex: key,
-    width,
-    align: 'right',
-    sorter: (a, b) => a[key] - b[key],
-    render: (value: number, row) =>
-      value > 0 ? (
-        <Link className={key === 'overdue_open' ? 'num tone-over' : 'num'} to={incidentsOf(row.key, filter)}>
-          {value}
-        </Link>
-      ) : (
-        <span className="muted num">0</span>
-      ),
-  });
-  const rate = (key: RateKey, bad = false): TableColumnsType<EvaluationRow>[number] => ({
-    title: title(key),
-    dataIndex: key,
-    width: 132,
+    key,
+    width: 128,
     sorter: (a, b) => (a[key] ?? -1) - (b[key] ?? -1),
-    render: (value: number | null) => <Bar rate={value} bad={bad} />,
+    render: (_, row) =>
+      row[key] === null ? (
+        <span className="muted num">—</span>
+      ) : (
+        figure(
+          key,
+          row.key,
+          bad ? 'bar bar-bad' : 'bar',
+          <>
+            <i style={{ width: `${Math.min(100, (row[key] ?? 0) * 100)}%` }} />
+            <em>{percent(row[key])}</em>
+          </>,
+        )
+      ),
   });
   const columns: TableColumnsType<EvaluationRow> = [
-    { title: t(`evaluation.by.${by}`), dataIndex: 'name', fixed: 'left', width: 170, ellipsis: true, render: (name: string, row) => <Link to={incidentsOf(row.key)}>{name}</Link> },
+    { title: t(`evaluation.by.${by}` as MessageKey), dataIndex: 'name', fixed: 'left', width: 170, ellipsis: true },
     {
       title: title('opened'),
-      dataIndex: 'opened',
-      width: 128,
-      defaultSortOrder: 'descend',
+      key: 'opened',
+      width: 124,
+      defaultSortOrder: by === 'day' ? null : 'descend',
       sorter: (a, b) => a.opened - b.opened,
-      render: (value: number, row) => (
-        <Link to={incidentsOf(row.key)} className="bar bar-count">
-          <i style={{ width: `${(value / most) * 100}%` }} />
-          <em>{value}</em>
-        </Link>
-      ),
+      render: (_, row) =>
+        figure(
+          'opened',
+          row.key,
+          'bar bar-count',
+          <>
+            <i style={{ width: `${(row.opened / most) * 100}%` }} />
+            <em>{row.opened}</em>
+          </>,
+        ),
     },
-    rate('accept_rate'),
-    rate('handle_rate'),
-    count('closed', { state: 'closed' }),
-    rate('close_rate'),
-    count('returned', {}),
-    rate('return_rate', true),
-    count('reworked', {}),
-    count('overdue_open', { state: 'open', overdue: true }, 124),
+    ...rates.map((key) => rate(key, false)),
+    ...worse.map((key) => rate(key, true)),
+    ...counts.map((key): TableColumnsType<EvaluationRow>[number] => ({
+      title: title(key),
+      key,
+      width: 108,
+      align: 'right',
+      sorter: (a, b) => a[key] - b[key],
+      render: (_, row) => (row[key] > 0 ? figure(key, row.key, key === 'overdue_open' ? 'num tone-over' : 'num', row[key]) : <span className="muted num">0</span>),
+    })),
+    ...times.map((key): TableColumnsType<EvaluationRow>[number] => ({
+      title: title(key),
+      key,
+      width: 150,
+      align: 'right',
+      sorter: (a, b) => (a[key].median ?? -1) - (b[key].median ?? -1),
+      render: (_, row) =>
+        row[key].median === null ? (
+          <span className="muted num">—</span>
+        ) : (
+          figure(
+            key,
+            row.key,
+            'num',
+            <>
+              {duration(row[key].median)} <small className="muted">p90 {duration(row[key].p90)}</small>
+              {row[key].odd > 0 && <small className="tone-over"> {t('evaluation.odd', { count: row[key].odd })}</small>}
+            </>,
+          )
+        ),
+    })),
   ];
   return (
     <Table<EvaluationRow>
@@ -84,7 +113,7 @@ export function EvaluationTable({ data, by }: { data: Evaluation; by: 'unit' | '
       columns={columns}
       dataSource={data.rows}
       pagination={data.rows.length > 15 ? { pageSize: 15, showSizeChanger: false, size: 'small' } : false}
-      scroll={{ x: 1270 }}
+      scroll={{ x: 2700 }}
       locale={{ emptyText: <Nothing text={t('evaluation.none')} /> }}
     />
   );

@@ -1,20 +1,24 @@
 import { Skeleton } from 'antd';
 import { lazy, Suspense, useMemo } from 'react';
-import type { EvaluationRow } from '../../api/types';
+import type { Evaluation, EvaluationRow } from '../../api/types';
 import { useShade } from '../../app/theme';
-import { useTexts } from '../../i18n';
 import { chartInk, type ChartOption } from '../../ui/chart-option';
+import { useDefinitions, type CountKey, type RateKey } from './definitions';
 
 const Chart = lazy(() => import('../../ui/Chart'));
 const MOST_GROUPS = 10;
+const MOST_DAYS = 31;
 
-type Key = 'accept_rate' | 'handle_rate' | 'opened' | 'closed';
+type Key = CountKey | RateKey;
 
-/** Bars for the groups with most incidents; rates are shown in percent. */
-export function GroupChart({ rows, keys, label, percent = false }: { rows: EvaluationRow[]; keys: Key[]; label: string; percent?: boolean }) {
-  const { t } = useTexts();
+/** Bars for the groups with most incidents, days in their order; rates are shown in percent. */
+export function GroupChart({ data, keys, label, percent = false }: { data: Evaluation; keys: Key[]; label: string; percent?: boolean }) {
+  const { name } = useDefinitions(data.definitions);
   const { shade } = useShade();
-  const shown = useMemo(() => [...rows].sort((a, b) => b.opened - a.opened).slice(0, MOST_GROUPS).reverse(), [rows]);
+  const shown = useMemo(() => {
+    if (data.by === 'day') return data.rows.slice(-MOST_DAYS).reverse();
+    return [...data.rows].sort((a, b) => b.opened - a.opened).slice(0, MOST_GROUPS).reverse();
+  }, [data]);
   const option = useMemo<ChartOption>(() => {
     const ink = chartInk[shade];
     const value = (row: EvaluationRow, key: Key) => {
@@ -41,13 +45,13 @@ export function GroupChart({ rows, keys, label, percent = false }: { rows: Evalu
       },
       yAxis: {
         type: 'category',
-        data: shown.map(({ name }) => name),
+        data: shown.map((row) => row.name),
         axisLabel: { color: ink.text, width: 132, overflow: 'truncate' },
         axisTick: { show: false },
         axisLine: { lineStyle: { color: ink.line } },
       },
       series: keys.map((key, index) => ({
-        name: t(`kpi.${key}`),
+        name: name(key),
         type: 'bar',
         barMaxWidth: 9,
         barGap: '30%',
@@ -55,7 +59,7 @@ export function GroupChart({ rows, keys, label, percent = false }: { rows: Evalu
         data: shown.map((row) => value(row, key)),
       })),
     };
-  }, [keys, percent, shade, shown, t]);
+  }, [keys, name, percent, shade, shown]);
   return (
     <Suspense fallback={<Skeleton active />}>
       <Chart option={option} height={shown.length * 36 + 70} label={label} />
