@@ -1,13 +1,28 @@
 """The desk of an installation: what its data folder holds that reports are taken in with."""
 
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-from chengnao.incident.reports.service import Desk, nothing_understood
+from chengnao.incident.classification.model import NO_MATTER
+from chengnao.incident.classification.service import understand_text
+from chengnao.incident.reports.service import Desk, Understood
+from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.privacy.vault import Vault
 
 
 @cache
 def desk_at(home: Path) -> Desk:
     """The desk of the data folder, one in a process."""
-    return Desk(Vault.of(home), nothing_understood)
+
+    async def understand(uow: UnitOfWork, content: str, at: datetime) -> Understood:
+        found = await understand_text(uow, home, content, at)
+        return Understood(
+            category=None if found.category == NO_MATTER else found.category,
+            confidence=found.confidence,
+            grade=found.grade,
+            division_code=found.division_code,
+            reasons=[reason.zh for reason in (*found.category_reasons, *found.grade_reasons)],
+        )
+
+    return Desk(Vault.of(home), understand)
