@@ -5,8 +5,12 @@ from chengnao.incident.classification.model import NO_MATTER, Row
 
 
 def category_hints() -> list[Row]:
-    """The name and each word of each category, as texts of it: enough to know one that no case was closed in."""
-    return [Row(text, category.code) for category in categories().values() for text in (category.name, *category.words)]
+    """The names and each word of each category, as texts of it: enough to know one that no case was closed in."""
+    return [
+        Row(text, category.code)
+        for category in categories().values()
+        for text in (category.name, category.name_en, *category.words)
+    ]
 
 
 def suggested_by_words(text: str) -> list[str]:

@@ -177,10 +177,12 @@ async def put_category_rule(
     return CategoryRuleOut.of(rule)
 
 
-@router.delete("/category-rules/{rule_id}", status_code=204)
-async def delete_category_rule(rule_id: Id, request: Request, principal: Writer, scope: ScopeDep, uow: UowDep) -> None:
+@router.delete("/category-rules/{category_rule_id}", status_code=204)
+async def delete_category_rule(
+    category_rule_id: Id, request: Request, principal: Writer, scope: ScopeDep, uow: UowDep
+) -> None:
     """Remove a rule; the classifier decides again."""
-    old = await service.require_rule(uow, scope, rule_id)
+    old = await service.require_rule(uow, scope, category_rule_id)
     await check(request, principal, "category_rule.write", old.division_code or CITY, None)
-    await service.delete_rule(uow, principal, rule_id)
+    await service.delete_rule(uow, principal, category_rule_id)
     await uow.commit()
