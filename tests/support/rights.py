@@ -5,7 +5,7 @@ from chengnao.kernel.access.model import Role
 VIEW = {
     "division.read", "unit.read", "roster.read", "device.read", "reading.read", "threshold.read", "warning.read",
     "incident.read", "task.read", "report.read", "responsibility.read", "evaluation.read", "situation.read",
-    "calendar.read", "limit.read", "supervision.read", "review.read",
+    "calendar.read", "limit.read", "supervision.read", "review.read", "category_rule.read",
 }  # fmt: skip
 DESK = {
     f"incident.{verb}"
@@ -19,14 +19,14 @@ ALLOWED: dict[Role, set[str]] = {
     | DESK
     | {"incident.close", "incident.reopen", "roster.write", "calendar.write", "limit.write"}
     | {"review.write", "proposal.write", "proposal.decide"},
-    Role.DISPATCHER: VIEW | DESK | {"responsibility.write", "review.write", "proposal.write"},
+    Role.DISPATCHER: VIEW | DESK | {"responsibility.write", "review.write", "proposal.write", "category_rule.write"},
     Role.HANDLER: VIEW
     | {f"incident.{verb}" for verb in ("accept", "return", "handle", "note", "resume")}
     | {"report.create", "report.contact", "request.create"},
     Role.VERIFIER: VIEW | {f"incident.{verb}" for verb in ("verify", "rework", "note")},
     Role.STEWARD: VIEW
     | {"device.write", "quarantine.read", "quarantine.write", "threshold.write", "responsibility.write", "limit.write"}
-    | {"proposal.write", "proposal.decide"},
+    | {"proposal.write", "proposal.decide", "category_rule.write"},
     Role.OPERATOR: VIEW
     | {"user.read", "user.write", "token.read", "token.write", "system.read", "unit.write", "device.write"}
     | {"quarantine.read", "calendar.write"},

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 from fastapi import FastAPI
 
+from chengnao.incident.classification.model import CategoryRule
+from chengnao.incident.classification.service import put_rule
 from chengnao.incident.dispatch.model import Responsibility
 from chengnao.incident.dispatch.service import put_responsibility
 from chengnao.incident.drafts.service import add_draft
@@ -154,6 +156,8 @@ async def _records(uow: UnitOfWork, settings: Settings, division: str, mark: str
     ids["draft"] = (await add_draft(uow, settings.home, scanner, Channel.LETTER, letter, division)).id
     ids["task"] = await _assisting(uow, records, mark)
     ids["request"] = await _request(uow, records, incident, mark)
+    rule = CategoryRule(new_id(), "noise", (), (f"{mark}喇叭",), division, mark)
+    ids["category_rule"] = (await put_rule(uow, SYSTEM, rule)).id
     ids["import"] = await _import(uow, settings, records, mark)
     piece = _piece(uow, records, mark)
     await QuarantineRepository(uow.session).add([piece])

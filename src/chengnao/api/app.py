@@ -15,6 +15,7 @@ from starlette.types import Scope as AsgiScope
 
 from chengnao.api import live, system
 from chengnao.incident import routes as incident
+from chengnao.incident.classification import routes as classification
 from chengnao.incident.dispatch import routes as dispatch
 from chengnao.incident.drafts import routes as drafts
 from chengnao.incident.drafts.queue import ReadingQueue
@@ -51,6 +52,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     quarantine.router,
     warning.router,
     incident.router,
+    classification.router,
     dispatch.router,
     limits.router,
     requests.router,

@@ -14,6 +14,8 @@ from chengnao.app import control, doctor, settings_file
 from chengnao.app.progress import Progress
 from chengnao.app.status import all_ready, both, status_lines, status_table
 from chengnao.app.supervisor import main as supervise
+from chengnao.demonstration.reports.generator import training_rows
+from chengnao.incident.classification.cli import classify_command, train_app
 from chengnao.incident.drafts.rotation import app as keys
 from chengnao.incident.importing.cli import app as reports
 from chengnao.incident.merging.cli import merge
@@ -173,6 +175,8 @@ def demo(
 
 app.command("decode", rich_help_panel=FILES)(decode)
 app.command("merge", rich_help_panel=FILES)(merge)
+app.command("classify", rich_help_panel=FILES)(classify_command(training_rows))
+app.add_typer(train_app, name="train", rich_help_panel=FILES)
 app.command("divisions", rich_help_panel=FILES)(divisions)
 app.command("indicators", rich_help_panel=PLATFORM)(show_indicators)
 app.add_typer(accounts, name="user", rich_help_panel=PLATFORM)

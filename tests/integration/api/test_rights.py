@@ -188,6 +188,13 @@ ROUTES: dict[str, Route] = {
     "POST /api/requests/{request_id}/decision": Route("request.decide", lambda r: json(approve=True)),
     "GET /api/incidents/{incident_id}/suggestion": Route("incident.read"),
     "GET /api/return-reasons": Route("incident.read"),
+    "POST /api/classify": Route("report.create", lambda r: json(text="路灯坏了")),
+    "GET /api/category-rules": Route("category_rule.read"),
+    "PUT /api/category-rules": Route(
+        "category_rule.write",
+        lambda r: json(category="noise", any_words=["坝坝舞"], division_code=r.division),
+    ),
+    "DELETE /api/category-rules/{category_rule_id}": Route("category_rule.write"),
     "POST /api/drafts": Route(
         "report.create",
         lambda r: {
@@ -273,7 +280,7 @@ OF_THE_CITY = {
     "DELETE /api/limits",
 }
 """Routes about what the whole city shares: nobody of a district may, whatever the role."""
-NAMES_NO_RECORD = {"POST /api/photos"}
+NAMES_NO_RECORD = {"POST /api/photos", "POST /api/classify"}
 """Routes that change something but name no record of a district: there is no foreign side to them."""
 
 
@@ -305,6 +312,7 @@ def asked(name: str, records: Records) -> Asked:
         "number": "1",
         "report_id": records.ids["report"],
         "request_id": records.ids["request"],
+        "category_rule_id": records.ids["category_rule"],
         "task_id": records.ids["task"],
         "day": "2026-12-25",
     }
