@@ -59,10 +59,11 @@ async function errorFrom(response: Response): Promise<ApiError> {
   );
 }
 
-async function send(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+async function send(method: string, path: string, body?: unknown, signal?: AbortSignal, key?: string): Promise<Response> {
   const headers: Record<string, string> = { Accept: 'application/json' };
   const form = body instanceof FormData;
   if (method !== 'GET') headers['X-CSRF-Token'] = csrfToken;
+  if (key) headers['Idempotency-Key'] = key;
   if (body !== undefined && !form) headers['Content-Type'] = 'application/json';
   let response: Response;
   try {
@@ -93,7 +94,8 @@ async function json<T>(response: Response): Promise<T> {
 export const api = {
   get: async <T>(path: string, query?: Query, signal?: AbortSignal) =>
     json<T>(await send('GET', withQuery(path, query), undefined, signal)),
-  post: async <T>(path: string, body?: unknown) => json<T>(await send('POST', path, body)),
+  /** `key` names the request: sent again with the same key, it is done once. */
+  post: async <T>(path: string, body?: unknown, key?: string) => json<T>(await send('POST', path, body, undefined, key)),
   put: async <T>(path: string, body?: unknown) => json<T>(await send('PUT', path, body)),
   patch: async <T>(path: string, body?: unknown) => json<T>(await send('PATCH', path, body)),
   remove: async (path: string) => {

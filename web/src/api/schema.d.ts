@@ -164,6 +164,19 @@ export interface components {
             /** Days */
             days: components["schemas"]["DayOut"][];
         };
+        /**
+         * CandidateOut
+         * @description An open incident that may be about the same matter; `score` is the probability, 0 to 1.
+         */
+        CandidateOut: {
+            incident: components["schemas"]["IncidentOut"];
+            /** Score */
+            score: number;
+            /** Automatic */
+            automatic: boolean;
+            /** Reasons */
+            reasons: components["schemas"]["chengnao__incident__merging__routes__ReasonOut"][];
+        };
         /** CaseTask */
         CaseTask: {
             /** Seq */
@@ -247,6 +260,61 @@ export interface components {
              * @default
              */
             note: string;
+        };
+        /**
+         * CategoryRuleIn
+         * @description Decides the category of a text with all of `all_words` and, where any are given, one of `any_words`.
+         *
+         *     `id` of the rule to change; left out for a new one. `division_code` null: everywhere.
+         */
+        CategoryRuleIn: {
+            /** Id */
+            id?: string | null;
+            /** Category */
+            category: string;
+            /**
+             * All Words
+             * @default []
+             */
+            all_words: string[];
+            /**
+             * Any Words
+             * @default []
+             */
+            any_words: string[];
+            /** Division Code */
+            division_code?: string | null;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /** CategoryRuleOut */
+        CategoryRuleOut: {
+            /** Id */
+            id: string;
+            /** Category */
+            category: string;
+            /**
+             * All Words
+             * @default []
+             */
+            all_words: string[];
+            /**
+             * Any Words
+             * @default []
+             */
+            any_words: string[];
+            /** Division Code */
+            division_code?: string | null;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Category Name */
+            category_name: string;
         };
         /**
          * CauseIn
@@ -822,7 +890,7 @@ export interface components {
         DutyItem: {
             incident: components["schemas"]["IncidentOut"];
             /** Reasons */
-            reasons: components["schemas"]["ReasonOut"][];
+            reasons: components["schemas"]["chengnao__supervision__duty__routes__ReasonOut"][];
             /** Request Id */
             request_id: string | null;
         };
@@ -1087,6 +1155,15 @@ export interface components {
          * @enum {string}
          */
         Form: "frame" | "row" | "message";
+        /** GuessOut */
+        GuessOut: {
+            /** Category */
+            category: string;
+            /** Name */
+            name: string;
+            /** Confidence */
+            confidence: number;
+        };
         /** Healthy */
         Healthy: {
             /**
@@ -1645,6 +1722,17 @@ export interface components {
              */
             at: string;
         };
+        /** MatterOut */
+        MatterOut: {
+            /** Text */
+            text: string;
+            /** Category */
+            category: string;
+            /** Name */
+            name: string;
+            /** Confidence */
+            confidence: number;
+        };
         /**
          * Me
          * @description Who is signed in.
@@ -1695,6 +1783,55 @@ export interface components {
             daily: boolean;
             before: components["schemas"]["MeasureOut"];
             after: components["schemas"]["MeasureOut"];
+        };
+        /**
+         * MergeIn
+         * @description `into`: the incident that goes on; `version`: of the one that is merged, as the actor saw it.
+         */
+        MergeIn: {
+            /** Into */
+            into: string;
+            /** Version */
+            version: number;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
+         * MergeKind
+         * @enum {string}
+         */
+        MergeKind: "incident" | "report";
+        /** MergeOut */
+        MergeOut: {
+            /** Id */
+            id: string;
+            kind: components["schemas"]["MergeKind"];
+            /** Incident Id */
+            incident_id: string | null;
+            /** Report Id */
+            report_id: string | null;
+            /** Into Id */
+            into_id: string;
+            /** Score */
+            score: number | null;
+            /** Reasons */
+            reasons: components["schemas"]["chengnao__incident__merging__routes__ReasonOut"][];
+            /** Reason */
+            reason: string;
+            /** By Name */
+            by_name: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Undone At */
+            undone_at: string | null;
+            /** Undone By Name */
+            undone_by_name: string | null;
         };
         /** MetricOut */
         MetricOut: {
@@ -1790,6 +1927,17 @@ export interface components {
         PageOf_AuditOut_: {
             /** Items */
             items: components["schemas"]["AuditOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[CategoryRuleOut] */
+        PageOf_CategoryRuleOut_: {
+            /** Items */
+            items: components["schemas"]["CategoryRuleOut"][];
             /** Total */
             total: number;
             /** Page */
@@ -2017,6 +2165,13 @@ export interface components {
             /** Size */
             size: number;
         };
+        /** PartyOut */
+        PartyOut: {
+            /** Name */
+            name: string;
+            /** Kind */
+            kind: string;
+        };
         /**
          * PersonalOut
          * @description A personal detail in the text: `text[start:end]`.
@@ -2042,6 +2197,19 @@ export interface components {
              * Format: date-time
              */
             at: string;
+        };
+        /** PlaceOut */
+        PlaceOut: {
+            /** Code */
+            code: string;
+            /** Name */
+            name: string;
+            /** Full Name */
+            full_name: string;
+            /** Words */
+            words: string;
+            /** Score */
+            score: number;
         };
         /**
          * PlatformClock
@@ -2358,20 +2526,6 @@ export interface components {
             name_en: string;
             /** Count */
             count: number;
-        };
-        /**
-         * ReasonOut
-         * @description Why a case is on the list, and what is to be done about it.
-         */
-        ReasonOut: {
-            /** Code */
-            code: string;
-            /** Name */
-            name: string;
-            /** Why */
-            why: string;
-            /** Do */
-            do: string;
         };
         /**
          * ReplayIn
@@ -2790,6 +2944,15 @@ export interface components {
          * @enum {string}
          */
         ReviewState: "open" | "finished";
+        /** RoadOut */
+        RoadOut: {
+            /** Name */
+            name: string;
+            /** Number */
+            number: string;
+            /** Kind */
+            kind: string;
+        };
         /**
          * Role
          * @description What a person or a machine does here; one may have several.
@@ -3103,6 +3266,16 @@ export interface components {
          */
         TaskRole: "lead" | "assist";
         /**
+         * TextIn
+         * @description `at`: when it was received, which "昨天" counts from; now where it is left out.
+         */
+        TextIn: {
+            /** Text */
+            text: string;
+            /** At */
+            at?: string | null;
+        };
+        /**
          * ThresholdChange
          * @description What shall be different in a rule; what is left out stays.
          */
@@ -3240,6 +3413,17 @@ export interface components {
          * @enum {string}
          */
         Tier: "city" | "district" | "street";
+        /** TimeOut */
+        TimeOut: {
+            /** Words */
+            words: string;
+            /** Start */
+            start: string | null;
+            /** End */
+            end: string | null;
+            /** Recurring */
+            recurring: boolean;
+        };
         /** TimelineOut */
         TimelineOut: {
             /** Seq */
@@ -3310,10 +3494,57 @@ export interface components {
             /** Revoked At */
             revoked_at: string | null;
         };
+        /**
+         * UnderstandingOut
+         * @description A proposal for the operator's form. `category` `none`: there is nothing to handle; null: a person must choose.
+         *
+         *     `division_code`: where the place leaves no doubt; else choose among `divisions`. `matters`: two or more where the
+         *     text tells several, so that each may become a report of its own.
+         */
+        UnderstandingOut: {
+            /** Category */
+            category: string | null;
+            /** Name */
+            name: string | null;
+            /** Confidence */
+            confidence: number;
+            /** Abstained */
+            abstained: boolean;
+            /** Alternatives */
+            alternatives: components["schemas"]["GuessOut"][];
+            /** Category Reasons */
+            category_reasons: components["schemas"]["chengnao__incident__classification__routes__ReasonOut"][];
+            /** Grade */
+            grade: number;
+            /** Grade Reasons */
+            grade_reasons: components["schemas"]["chengnao__incident__classification__routes__ReasonOut"][];
+            /** Division Code */
+            division_code: string | null;
+            /** Divisions */
+            divisions: components["schemas"]["PlaceOut"][];
+            /** Roads */
+            roads: components["schemas"]["RoadOut"][];
+            /** Times */
+            times: components["schemas"]["TimeOut"][];
+            /** Parties */
+            parties: components["schemas"]["PartyOut"][];
+            /** Matters */
+            matters: components["schemas"]["MatterOut"][];
+        };
         /** UndoIn */
         UndoIn: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * UndoneOut
+         * @description `incident` lives by itself again; `stayed`: tracking numbers of later reports that stay with the other.
+         */
+        UndoneOut: {
+            merge: components["schemas"]["MergeOut"];
+            incident: components["schemas"]["IncidentOut"];
+            /** Stayed */
+            stayed: string[];
         };
         /** UnitBody */
         UnitBody: {
@@ -3540,10 +3771,26 @@ export interface components {
          * @enum {string}
          */
         WarningState: "open" | "cleared";
+        /** ReasonOut */
+        chengnao__incident__classification__routes__ReasonOut: {
+            /** Zh */
+            zh: string;
+            /** En */
+            en: string;
+        };
         /** DiscardIn */
         chengnao__incident__importing__routes__DiscardIn: {
             /** Reason */
             reason: string;
+        };
+        /** ReasonOut */
+        chengnao__incident__merging__routes__ReasonOut: {
+            /** Text */
+            text: string;
+            /** Text En */
+            text_en: string;
+            /** Speaks For */
+            speaks_for: boolean;
         };
         /**
          * Source
@@ -3645,6 +3892,20 @@ export interface components {
         chengnao__sensing__quarantine__routes__DiscardIn: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * ReasonOut
+         * @description Why a case is on the list, and what is to be done about it.
+         */
+        chengnao__supervision__duty__routes__ReasonOut: {
+            /** Code */
+            code: string;
+            /** Name */
+            name: string;
+            /** Why */
+            why: string;
+            /** Do */
+            do: string;
         };
         /**
          * CaseOut

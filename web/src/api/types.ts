@@ -44,6 +44,14 @@ export type IncidentFlat = Refine<Schemas['IncidentOut'], { grade: Level }>;
 export type Task = Refine<Schemas['TaskOut'], { incident: Refine<Schemas['TaskIncident'], { grade: Level }> }>;
 export type Incident = Refine<Schemas['IncidentDetail'], { grade: Level; warnings: Warning[] }>;
 export type ReportMade = Schemas['ReportMade'];
+export type Report = Schemas['ReportOut'];
+export type Contact = Schemas['ContactOut'];
+export type TimeRequest = Schemas['RequestOut'];
+export type Candidate = Schemas['CandidateOut'];
+export type Merge = Schemas['MergeOut'];
+export type Undone = Schemas['UndoneOut'];
+export type Understanding = Schemas['UnderstandingOut'];
+export type PlaceFound = Schemas['PlaceOut'];
 
 export type Situation = Schemas['Situation'];
 export type MapFeature = Schemas['MapFeature'];

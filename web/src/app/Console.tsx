@@ -8,6 +8,7 @@ import { useSession } from './session';
 import { Shell } from './Shell';
 
 const Situation = lazy(() => import('../pages/situation/SituationPage'));
+const Intake = lazy(() => import('../pages/intake/IntakePage'));
 const Incidents = lazy(() => import('../pages/incidents/IncidentsPage'));
 const IncidentPage = lazy(() => import('../pages/incident/IncidentPage'));
 const Tasks = lazy(() => import('../pages/tasks/TasksPage'));
@@ -29,6 +30,7 @@ export function Console() {
           <Suspense fallback={<Spin className="page-wait" size="large" />}>
             <Routes>
               <Route path="/situation" element={<Situation />} />
+              <Route path="/intake" element={<Intake />} />
               <Route path="/incidents" element={<Incidents />} />
               <Route path="/incidents/:id" element={<IncidentPage />} />
               <Route path="/tasks" element={<Tasks />} />

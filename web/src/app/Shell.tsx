@@ -7,6 +7,7 @@ import {
   HddOutlined,
   LogoutOutlined,
   MoonOutlined,
+  PhoneOutlined,
   RadarChartOutlined,
   SettingOutlined,
   SunOutlined,
@@ -68,6 +69,7 @@ export function Shell({ children }: { children: ReactNode }) {
   const links = has('operator', 'auditor', 'steward', 'dispatcher')
     ? [...pages, { path: '/admin', key: 'nav.admin' as const, icon: <SettingOutlined />, testId: 'nav-admin' }]
     : [...pages];
+  if (has('dispatcher', 'duty_officer')) links.splice(1, 0, { path: '/intake', key: 'nav.intake', icon: <PhoneOutlined />, testId: 'nav-intake' });
   if (has('handler')) links.splice(3, 0, { path: '/patrol', key: 'nav.patrol', icon: <CameraOutlined />, testId: 'nav-patrol' });
   const otherShade = shade === 'dark' ? 'light' : 'dark';
 

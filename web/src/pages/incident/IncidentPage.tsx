@@ -18,7 +18,11 @@ import { Panel } from '../../ui/Page';
 import { ReadingsChart } from '../../ui/ReadingsChart';
 import { useCategoryName } from '../../ui/selects';
 import { Answered, Nothing } from '../../ui/states';
+import { Candidates, Merges } from './Candidates';
+import { Reports } from './Reports';
+import { Requests } from './Requests';
 import { Stages } from './Stages';
+import { Tasks } from './Tasks';
 import { Timeline } from './Timeline';
 
 const PlaceMap = lazy(() => import('../../map/PlaceMap'));
@@ -55,20 +59,11 @@ function IncidentBody({ incident }: { incident: Incident }) {
             <PlacePanel incident={incident} />
             <PhotoPanel incident={incident} />
           </div>
-          {incident.reports.length > 0 && (
-            <Panel title={t('incident.reports', { count: incident.reports.length })}>
-              <ul className="reports">
-                {incident.reports.map((report) => (
-                  <li key={report.id}>
-                    <p>{report.content}</p>
-                    <small>
-                      <span className="num">{report.tracking_number}</span> · {showTime(report.received_at)} {report.address && `· ${report.address}`}
-                    </small>
-                  </li>
-                ))}
-              </ul>
-            </Panel>
-          )}
+          <Candidates incident={incident} />
+          <Merges incident={incident} />
+          <Tasks incident={incident} />
+          <Requests incident={incident} />
+          <Reports reports={incident.reports} />
         </div>
       </div>
     </>
@@ -78,14 +73,16 @@ function IncidentBody({ incident }: { incident: Incident }) {
 function Head({ incident }: { incident: Incident }) {
   const { t, word } = useTexts();
   const categoryName = useCategoryName();
-  const ended = incident.state === 'closed' || incident.state === 'dismissed';
+  const ended = ['closed', 'dismissed', 'merged'].includes(incident.state);
   const facts: [string, string | null][] = [
     [t('field.category'), categoryName(incident.category, incident.category_name)],
     [t('field.division'), incident.division_name],
+    [t('field.desk'), incident.desk_name],
     [t('field.unit'), incident.unit_name ?? t('incident.no_unit')],
     [t('field.assignee'), incident.assignee_name],
     [t('field.source'), word('source', incident.source)],
     [t('field.opened'), showTime(incident.opened_at)],
+    [t('field.close_by'), incident.close_by && !ended ? showTime(incident.close_by) : null],
   ];
   return (
     <header className="incident-head">
@@ -99,8 +96,20 @@ function Head({ incident }: { incident: Incident }) {
           <span className={`state state-${incident.state}`} data-testid="incident-state">
             {word('state', incident.state, incident.state_name)}
           </span>
+          {incident.reopened > 0 && <em className="escalated">{t('incident.reopened', { count: incident.reopened })}</em>}
+          {incident.returns > 0 && !ended && <em className="escalated">{t('incident.returns', { count: incident.returns })}</em>}
           {incident.escalation > 0 && !ended && <em className="escalated">{t('incident.escalated', { level: incident.escalation })}</em>}
         </h1>
+        {incident.merged_into && (
+          <p>
+            <Link to={`/incidents/${incident.merged_into}`}>{t('incident.merged_into')}</Link>
+          </p>
+        )}
+        {incident.repeat_of && (
+          <p>
+            <Link to={`/incidents/${incident.repeat_of}`}>{t('incident.repeat_of')}</Link>
+          </p>
+        )}
         {incident.description && <p className="incident-text">{incident.description}</p>}
         <dl className="facts">
           {facts.map(([name, value]) =>

@@ -8,11 +8,14 @@ const stageOfState: Record<string, number> = {
   new: 1,
   dispatched: 1,
   accepted: 1,
+  suspended: 1,
   returned: 1,
+  disputed: 1,
   handled: 2,
   verified: 2,
   closed: 3,
   dismissed: 3,
+  merged: 3,
 };
 
 export function Stages({ incident }: { incident: Incident }) {
