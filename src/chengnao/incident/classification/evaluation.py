@@ -103,12 +103,16 @@ def accuracy_at(coverage: float, confidence: Floats, right: NDArray[np.bool_]) -
 def threshold_for(precision: float, confidence: Floats, right: NDArray[np.bool_]) -> float:
     """The lowest confidence from which on the guesses are right as often as `precision` asks.
 
-    It is never below the confidence of the least sure hundredth, so that a text unlike any other is left to a person.
+    Where it can, it leaves out the least sure hundredth, so that a text unlike any other is left to a person.
     Above 1, and so out of reach, where no part of the guesses is right often enough.
     """
     order = np.argsort(-confidence, kind="stable")
+    falling = confidence[order]
     share = np.cumsum(right[order]) / np.arange(1, len(right) + 1)
-    good = np.flatnonzero(share >= precision)
+    # Guesses of equal confidence are taken or left together.
+    ends = np.append(falling[1:] < falling[:-1], True)
+    good = np.flatnonzero((share >= precision) & ends)
     if not len(good):
         return 1.01
-    return float(max(confidence[order[good[-1]]], np.quantile(confidence, 0.01)))
+    sure = good[falling[good] >= np.quantile(confidence, 0.01)]
+    return float(falling[sure[-1] if len(sure) else good[-1]])

@@ -13,18 +13,20 @@ from chengnao.incident.model import Category
 
 LOWEST = 4
 _CLAUSE = re.compile(r"[，。；！？、,;!?\n…]")
-_SPAN = 8
-"""How many characters before a word, within its clause, may deny it."""
 _DENIED = re.compile(
-    r"(没有|没得|莫得|没|未|无|并无|不是|不存在|并非|绝无|排除了?|no|not|nobody|without)[^，。；！？]{0,6}$",
+    # Only light words stand between: "没有人受伤" denies, "没人修，摔伤了" and "没盖的井摔伤人" do not.
+    r"(没有|没得|莫得|没|未|无|不是|不存在|并非|排除)"
+    r"(有|人|人员|造成|发生|出现|任何|闻到|什么|啥子?|得|群众|乘客|行人|居民|明显|一个|被|了|和|或|伤亡)*$"
+    r"|\b(no|not|nobody|without)\b[^,.;!?]{0,20}$",
     re.IGNORECASE,
 )
-_AFTER_DENIED = re.compile(r"^.{0,2}(没有发生|倒是没有|不严重)")
+_AFTER_DENIED = re.compile(r"^.{0,2}(没有发生|倒是没有)")
 _FEARED = re.compile(
-    r"(怕|担心|万一|容易|可能|会|差点|险些|避免|防止|以免|如果|要是|是否|谨防|小心|迟早|随时|恐|快要|引起|引发|导致|造成|might|could|afraid)[^，。；！？]{0,8}$",
+    r"(怕|担心|万一|容易|可能会|可能要|会|差点|险些|避免|防止|以免|如果|要是|谨防|小心|迟早|随时|恐)[^，。；！？]{0,8}$"
+    r"|\b(might|could|may|afraid)\b[^,.;!?]{0,20}$",
     re.IGNORECASE,
 )
-_AFTER_FEARED = re.compile(r"^.{0,4}(隐患|风险|危险|怎么办|咋办|咋个办|可能|的可能|怎么得了|后果)")
+_AFTER_FEARED = re.compile(r"^.{0,4}(隐患|风险|危险|怎么办|咋办|咋个办|的可能|怎么得了|后果)")
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,9 @@ class GradeRule:
         return next((found.group() for found in self.words.finditer(text) if self._counts(text, found)), None)
 
     def _counts(self, text: str, found: re.Match[str]) -> bool:
-        clause = _CLAUSE.split(text[: found.start()])[-1]
-        before, after = clause[-_SPAN - 4 :], _CLAUSE.split(text[found.end() :])[0]
-        # The match may begin with what denies it only by chance: "没有人|受伤" is denied, "没盖的井|摔伤" is not.
-        if _DENIED.search(before[-_SPAN:]) and not re.search(r"(没|未|无)[^，。]{0,6}的[^，。]*$", before):
+        before = _CLAUSE.split(text[: found.start()])[-1]
+        after = _CLAUSE.split(text[found.end() :])[0]
+        if _DENIED.search(before):
             return False
         if _AFTER_DENIED.search(after):
             return False

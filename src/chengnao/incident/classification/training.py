@@ -198,7 +198,9 @@ def _fit(data: _Data, settings: Settings) -> _Fitted:
     grams = vectorizer.fit_transform([text or " " for text in texts])
     centre = None if vectors is None else vectors.mean(axis=0)
     head = LinearSVC(C=settings.strength, random_state=data.seed)
-    head.fit(joined(grams, vectors, centre, settings.weight), labels)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The number of unique classes")
+        head.fit(joined(grams, vectors, centre, settings.weight), labels)
     head.coef_ = head.coef_.astype(np.float32)
     return _Fitted(vectorizer, head, centre, settings.weight)
 
