@@ -2,6 +2,7 @@
 
 import pickle
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import cycle, islice
@@ -84,6 +85,14 @@ def test_the_same_rows_and_seed_give_the_same_classifier() -> None:
     assert one.classifier.classify(texts) == other.classifier.classify(texts)
     assert one.evaluation == other.evaluation
     assert one.classifier.metadata.data_sha256 == digest(rows())
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    classifier = train(rows(), NOW).classifier
+    texts = [f"{place}{word}" for place in PLACES for words in WORDS.values() for word in words[:2]]
+    alone = [classifier.classify([text])[0] for text in texts]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda text: classifier.classify([text])[0], texts)) == alone
 
 
 @pytest.mark.parametrize("each", [1, 2, 3])
