@@ -251,6 +251,7 @@ def shown(found: Understanding) -> dict[str, Any]:
     return {
         "category": found.category,
         "category_name": found.category and label_name(found.category),
+        "best": found.alternatives[0].label if found.alternatives else None,
         "confidence": round(found.confidence, 4),
         "abstained": found.abstained,
         "no_matter": found.category == NO_MATTER,
