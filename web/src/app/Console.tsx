@@ -13,6 +13,11 @@ const Incidents = lazy(() => import('../pages/incidents/IncidentsPage'));
 const IncidentPage = lazy(() => import('../pages/incident/IncidentPage'));
 const Tasks = lazy(() => import('../pages/tasks/TasksPage'));
 const Patrol = lazy(() => import('../pages/patrol/PatrolPage'));
+const Supervision = lazy(() => import('../pages/supervision/SupervisionPage'));
+const Reports = lazy(() => import('../pages/reports/ReportsPage'));
+const Reviews = lazy(() => import('../pages/review/ReviewsPage'));
+const ReviewPage = lazy(() => import('../pages/review/ReviewPage'));
+const ProposalPage = lazy(() => import('../pages/review/ProposalPage'));
 const EvaluationPage = lazy(() => import('../pages/evaluation/EvaluationPage'));
 const Devices = lazy(() => import('../pages/devices/DevicesPage'));
 const Admin = lazy(() => import('../pages/admin/AdminPage'));
@@ -35,6 +40,11 @@ export function Console() {
               <Route path="/incidents/:id" element={<IncidentPage />} />
               <Route path="/tasks" element={<Tasks />} />
               <Route path="/patrol" element={<Patrol />} />
+              <Route path="/reports" element={<Reports />} />
+              <Route path="/supervision" element={<Supervision />} />
+              <Route path="/reviews" element={<Reviews />} />
+              <Route path="/reviews/:id" element={<ReviewPage />} />
+              <Route path="/proposals/:id" element={<ProposalPage />} />
               <Route path="/evaluation" element={<EvaluationPage />} />
               <Route path="/devices" element={<Devices />} />
               <Route path="/admin" element={<Admin />} />

@@ -1,11 +1,14 @@
 import {
   AlertOutlined,
   BarChartOutlined,
+  BellOutlined,
   CameraOutlined,
   CheckSquareOutlined,
   GlobalOutlined,
   HddOutlined,
+  HistoryOutlined,
   LogoutOutlined,
+  MessageOutlined,
   MoonOutlined,
   PhoneOutlined,
   RadarChartOutlined,
@@ -29,7 +32,10 @@ const pages: { path: string; key: MessageKey; icon: ReactNode; testId: string }[
   { path: '/situation', key: 'nav.situation', icon: <RadarChartOutlined />, testId: 'nav-situation' },
   { path: '/incidents', key: 'nav.incidents', icon: <AlertOutlined />, testId: 'nav-incidents' },
   { path: '/tasks', key: 'nav.tasks', icon: <CheckSquareOutlined />, testId: 'nav-tasks' },
+  { path: '/reports', key: 'nav.reports', icon: <MessageOutlined />, testId: 'nav-reports' },
+  { path: '/supervision', key: 'nav.supervision', icon: <BellOutlined />, testId: 'nav-supervision' },
   { path: '/evaluation', key: 'nav.evaluation', icon: <BarChartOutlined />, testId: 'nav-evaluation' },
+  { path: '/reviews', key: 'nav.reviews', icon: <HistoryOutlined />, testId: 'nav-reviews' },
   { path: '/devices', key: 'nav.devices', icon: <HddOutlined />, testId: 'nav-devices' },
 ];
 

@@ -69,16 +69,18 @@ export function DivisionSelect({
   );
 }
 
-export function CategorySelect({ placeholder, testId = 'category-filter', allowClear = true, ...field }: Field) {
+/** Picks a category by its name or by what people call it; with `any` also the rest of them all. */
+export function CategorySelect({ placeholder, testId = 'category-filter', allowClear = true, any = false, ...field }: Field & { any?: boolean }) {
   const { t, lang } = useTexts();
   const categories = useGet<Category[]>('/categories', {}, { staleTime: Infinity });
   const list = categories.data ?? [];
+  const options = list.map(({ code, name, name_en: english, words }) => ({ value: code, label: lang === 'zh' ? name : english, words: `${name} ${english} ${code} ${words.join(' ')}`.toLowerCase() }));
   return (
     <Select
       {...field}
-      showSearch={{ optionFilterProp: 'label' }}
+      showSearch={{ filterOption: (typed, option) => option?.words.includes(typed.trim().toLowerCase()) ?? false }}
       allowClear={allowClear}
-      options={list.map(({ code, name, name_en: english }) => ({ value: code, label: lang === 'zh' ? name : english }))}
+      options={any ? [...options, { value: '*', label: t('responsibility.rest'), words: '*' }] : options}
       placeholder={placeholder ?? t('field.category')}
       aria-label={placeholder ?? t('field.category')}
       popupMatchSelectWidth={false}

@@ -4,6 +4,9 @@ import { useTexts } from '../../i18n';
 import { useView } from '../../lib/view';
 import { Page } from '../../ui/Page';
 import { AuditTab } from './AuditTab';
+import { CalendarTab } from './CalendarTab';
+import { CategoryRulesTab } from './CategoryRulesTab';
+import { LimitsTab } from './LimitsTab';
 import { ResponsibilitiesTab } from './ResponsibilitiesTab';
 import { SystemTab } from './SystemTab';
 import { ThresholdsTab } from './ThresholdsTab';
@@ -17,6 +20,9 @@ export default function AdminPage() {
   const tabs = [
     { key: 'thresholds', shown: true, body: <ThresholdsTab /> },
     { key: 'responsibilities', shown: true, body: <ResponsibilitiesTab /> },
+    { key: 'limits', shown: true, body: <LimitsTab /> },
+    { key: 'rules', shown: true, body: <CategoryRulesTab /> },
+    { key: 'calendar', shown: true, body: <CalendarTab /> },
     { key: 'users', shown: has('operator', 'auditor'), body: <UsersTab /> },
     { key: 'tokens', shown: has('operator', 'auditor'), body: <TokensTab /> },
     { key: 'system', shown: has('operator', 'auditor'), body: <SystemTab /> },

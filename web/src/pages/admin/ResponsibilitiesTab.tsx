@@ -1,7 +1,7 @@
-import { EditOutlined, PlusOutlined } from '@ant-design/icons';
-import { App, Button, Form, Modal, type TableColumnsType } from 'antd';
+import { DeleteOutlined, EditOutlined, PlusOutlined } from '@ant-design/icons';
+import { App, Button, Form, Input, Modal, Popconfirm, type TableColumnsType } from 'antd';
 import { useState } from 'react';
-import { api } from '../../api/client';
+import { api, withQuery } from '../../api/client';
 import { useRefresh } from '../../api/hooks';
 import type { Responsibility } from '../../api/types';
 import { useSession } from '../../app/session';
@@ -10,7 +10,7 @@ import { useView } from '../../lib/view';
 import { PagedTable } from '../../ui/PagedTable';
 import { CategorySelect, DivisionSelect, UnitSelect, useCategoryName } from '../../ui/selects';
 
-type Fields = Pick<Responsibility, 'division_code' | 'category' | 'unit_id'>;
+type Fields = Pick<Responsibility, 'division_code' | 'category' | 'unit_id' | 'deputy_unit_id' | 'hours' | 'months'>;
 
 /** Who answers for what and where: what new incidents are dispatched by. */
 export function ResponsibilitiesTab() {
@@ -27,18 +27,35 @@ export function ResponsibilitiesTab() {
   const columns: TableColumnsType<Responsibility> = [
     { title: t('field.division'), key: 'division', render: (_, row) => row.division_name },
     { title: t('field.category'), key: 'category', render: (_, row) => categoryName(row.category, row.category_name) },
+    { title: t('responsibility.bounds'), key: 'bounds', render: (_, row) => [row.hours, row.months && t('responsibility.in_months', { months: row.months })].filter(Boolean).join(' · ') || t('responsibility.always') },
     { title: t('field.unit'), key: 'unit', render: (_, row) => row.unit_name ?? row.unit_id },
+    { title: t('responsibility.deputy'), key: 'deputy', render: (_, row) => row.deputy_unit_name ?? '—' },
     {
       title: '',
       key: 'edit',
-      width: 56,
+      width: 100,
       render: (_, row) =>
-        has('dispatcher', 'steward') && <Button type="text" icon={<EditOutlined />} aria-label={t('responsibility.edit')} onClick={() => setEditing(row)} />,
+        has('dispatcher', 'steward') && (
+          <>
+            <Button type="text" icon={<EditOutlined />} aria-label={t('responsibility.edit')} onClick={() => setEditing(row)} />
+            <Popconfirm title={t('responsibility.drop.sure')} onConfirm={() => drop(row)}>
+              <Button type="text" danger icon={<DeleteOutlined />} aria-label={t('responsibility.drop')} />
+            </Popconfirm>
+          </>
+        ),
     },
   ];
+  const drop = async ({ division_code, category: of, hours, months }: Responsibility) => {
+    try {
+      await api.remove(withQuery('/responsibilities', { division_code, category: of, hours, months }));
+      renew(['/responsibilities']);
+    } catch (error) {
+      void message.error(errorText(error));
+    }
+  };
   const save = async (fields: Fields) => {
     try {
-      await api.put('/responsibilities', old ? { division_code: old.division_code, category: old.category, unit_id: fields.unit_id } : fields);
+      await api.put('/responsibilities', { ...fields, hours: fields.hours ?? '', months: fields.months ?? '', ...(old ? { division_code: old.division_code, category: old.category, hours: old.hours, months: old.months } : {}) });
       void message.success(t('saved'));
       setEditing(null);
       renew(['/responsibilities']);
@@ -57,7 +74,7 @@ export function ResponsibilitiesTab() {
           </Button>
         )}
       </div>
-      <PagedTable<Responsibility> path="/responsibilities" query={{ category }} rowKey={(row) => `${row.division_code} ${row.category}`} columns={columns} />
+      <PagedTable<Responsibility> path="/responsibilities" query={{ category }} rowKey={(row) => `${row.division_code} ${row.category} ${row.hours} ${row.months}`} columns={columns} />
       <Modal
         open={editing !== null}
         title={old ? `${old.division_name} · ${categoryName(old.category, old.category_name)}` : t('responsibility.add')}
@@ -74,12 +91,23 @@ export function ResponsibilitiesTab() {
                 <DivisionSelect testId="division-input" />
               </Form.Item>
               <Form.Item name="category" label={t('field.category')} rules={needed(t('field.category'))}>
-                <CategorySelect testId="category-input" />
+                <CategorySelect testId="category-input" any />
               </Form.Item>
+              <div className="form-pair">
+                <Form.Item name="hours" label={t('responsibility.hours')}>
+                  <Input placeholder="08:00-18:00" maxLength={20} />
+                </Form.Item>
+                <Form.Item name="months" label={t('responsibility.months')}>
+                  <Input placeholder="6-9" maxLength={20} />
+                </Form.Item>
+              </div>
             </>
           )}
           <Form.Item name="unit_id" label={t('field.unit')} rules={needed(t('field.unit'))}>
             <UnitSelect />
+          </Form.Item>
+          <Form.Item name="deputy_unit_id" label={t('responsibility.deputy')}>
+            <UnitSelect allowClear testId="deputy-select" />
           </Form.Item>
         </Form>
       </Modal>
