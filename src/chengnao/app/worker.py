@@ -5,6 +5,7 @@ import logging
 
 import pyarrow as pa
 
+from chengnao.app.first_classifier import train_first
 from chengnao.incident.importing.worker import ImportWorker
 from chengnao.incident.reports.desk import desk_at
 from chengnao.kernel.bus import EVENTS, Bus
@@ -49,6 +50,7 @@ async def run(settings: Settings) -> None:
                 group.create_task(ImportWorker(database, settings.home, desk_at(settings.home)).run())
                 group.create_task(_tidy(database, deadlines))
                 group.create_task(_tell_lag(heartbeat, watch, bus))
+                group.create_task(train_first(settings))
         finally:
             await deadlines.close()
             await bus.close()

@@ -11,6 +11,19 @@ import { useView } from '../../lib/view';
 
 type Day = CityCalendar['days'][number];
 
+/** 1 for Monday to 7 for Sunday. */
+const weekday = (day: string) => ((cityTime(`${day}T12:00:00+08:00`).day() + 6) % 7) + 1;
+
+/** All days of a month: those that are as their weekday is, and those that are not. */
+function daysOf({ year, days }: CityCalendar, month: number): Day[] {
+  const known = new Map(days.map((each) => [each.day, each]));
+  const length = new Date(Date.UTC(year, month, 0)).getUTCDate();
+  return Array.from({ length }, (_, index) => {
+    const day = `${year}-${String(month).padStart(2, '0')}-${String(index + 1).padStart(2, '0')}`;
+    return known.get(day) ?? { day, working: weekday(day) < 6, note: '', own: false };
+  });
+}
+
 /** The year as working time sees it: rest days, make-up days, and the days that the city has settled itself. */
 export function CalendarTab() {
   const { t, errorText } = useTexts();
@@ -33,7 +46,7 @@ export function CalendarTab() {
       void message.error(errorText(error));
     }
   };
-  const months = Array.from({ length: 12 }, (_, index) => (data?.days ?? []).filter(({ day }) => Number(day.slice(5, 7)) === index + 1));
+  const months = data ? Array.from({ length: 12 }, (_, index) => daysOf(data, index + 1)) : [];
   return (
     <>
       <div className="filters">
@@ -46,7 +59,7 @@ export function CalendarTab() {
             <h3>{t('calendar.month', { month: index + 1 })}</h3>
             <ol>
               {days.map((each, at) => (
-                <li key={each.day} style={at === 0 ? { gridColumnStart: ((cityTime(`${each.day}T12:00:00+08:00`).day() + 6) % 7) + 1 } : undefined}>
+                <li key={each.day} style={at === 0 ? { gridColumnStart: weekday(each.day) } : undefined}>
                   <button
                     type="button"
                     disabled={!writer}
