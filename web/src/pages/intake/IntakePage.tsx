@@ -122,7 +122,7 @@ export default function IntakePage() {
               <Form.Item name="category" label={t('field.category')}>
                 <CategorySelect testId="intake-category" onChange={(value) => value && choose('category', value)} />
               </Form.Item>
-              <Form.Item name="division_code" label={t('field.division')} rules={[{ required: true, message: t('form.missing', { field: t('field.division') }) }]}>
+              <Form.Item name="division_code" label={t('field.division')}>
                 <AnyDivisionSelect known={found?.divisions ?? []} onChange={(value) => value && choose('division_code', value)} />
               </Form.Item>
             </div>
