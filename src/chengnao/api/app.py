@@ -22,6 +22,8 @@ from chengnao.incident.drafts.queue import ReadingQueue
 from chengnao.incident.importing import routes as importing
 from chengnao.incident.importing.reading import SIZE_LIMIT as IMPORT_LIMIT
 from chengnao.incident.limits import routes as limits
+from chengnao.incident.merging import routes as merging
+from chengnao.incident.open311 import routes as open311
 from chengnao.incident.public import routes as public
 from chengnao.incident.public.service import PublicLimits
 from chengnao.incident.reports import routes as reports
@@ -56,6 +58,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     dispatch.router,
     limits.router,
     requests.router,
+    merging.router,
     reports.router,
     drafts.router,
     public.router,
@@ -112,6 +115,7 @@ def create_app(context: Context, store: ReadingsStore) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router, prefix="/api")
     app.include_router(system.health_router)
+    app.include_router(open311.router)
     _serve_console(app, Path(str(files("chengnao"))) / "console" / "static")
     return app
 
@@ -151,7 +155,7 @@ def _serve_console(app: FastAPI, static: Path) -> None:
     async def console(path: str) -> Response:
         if path.startswith("api/"):
             raise HTTPException(404)
-        index = static / ("citizen.html" if path.split("/")[0] == "citizen" else "index.html")
+        index = static / ("citizen.html" if path.split("/", maxsplit=1)[0] == "citizen" else "index.html")
         if not index.is_file():
             return HTMLResponse(_NOT_BUILT, status_code=503)
         file = static / path

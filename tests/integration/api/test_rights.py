@@ -21,6 +21,15 @@ PUBLIC = {
     "GET /api/public/reports/{tracking_number}", "POST /api/public/reports/{tracking_number}/answer",
     "POST /api/public/photos", "POST /api/public/audio", "GET /api/public/categories", "GET /api/public/places",
 }  # fmt: skip
+OPEN311 = {
+    f"{name}.{{form}}"
+    for name in (
+        "GET /open311/v2/discovery", "GET /open311/v2/statuses", "GET /open311/v2/services",
+        "GET /open311/v2/services/{service_code}", "GET /open311/v2/requests", "POST /open311/v2/requests",
+        "GET /open311/v2/requests/{service_request_id}", "GET /open311/v2/tokens/{token}",
+    )
+}  # fmt: skip
+"""Open to read; the one that writes asks for its key in its own way, see test_open311.py."""
 SIGNED_IN_ONLY = {"GET /api/session"}
 
 
@@ -195,6 +204,10 @@ ROUTES: dict[str, Route] = {
         lambda r: json(category="noise", any_words=["坝坝舞"], division_code=r.division),
     ),
     "DELETE /api/category-rules/{category_rule_id}": Route("category_rule.write"),
+    "GET /api/incidents/{incident_id}/candidates": Route("incident.read"),
+    "POST /api/incidents/{incident_id}/merge": Route("incident.merge", lambda r: json(into=r.ids["whole"], version=1)),
+    "GET /api/merges": Route("incident.read", lambda r: {"params": {"incident": r.ids["whole"]}}),
+    "POST /api/merges/{merge_id}/undo": Route("incident.unmerge"),
     "POST /api/drafts": Route(
         "report.create",
         lambda r: {
@@ -313,6 +326,7 @@ def asked(name: str, records: Records) -> Asked:
         "report_id": records.ids["report"],
         "request_id": records.ids["request"],
         "category_rule_id": records.ids["category_rule"],
+        "merge_id": records.ids["merge"],
         "task_id": records.ids["task"],
         "day": "2026-12-25",
     }
@@ -328,7 +342,7 @@ def test_every_route_is_in_the_table(app: FastAPI) -> None:
     for kind in ("incidents/{incident_id}", "tasks/{task_id}"):
         served.discard(f"POST /api/{kind}/actions/{{action}}")
     listed = {name for name in ROUTES if "/actions/" not in name}
-    assert served == listed | PUBLIC | SIGNED_IN_ONLY
+    assert served == listed | PUBLIC | OPEN311 | SIGNED_IN_ONLY
 
 
 async def test_nobody_gets_anything(app: FastAPI, world: World) -> None:

@@ -54,14 +54,10 @@ def upgrade() -> None:
         sa.Column("incident_id", sa.String(), nullable=True),
         sa.Column("reason", sa.String(), nullable=True),
         sa.Column("changed_by", sa.String(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["import_id"], ["report_imports.id"], name=op.f("fk_report_import_rows_import_id")
-        ),
+        sa.ForeignKeyConstraint(["import_id"], ["report_imports.id"], name=op.f("fk_report_import_rows_import_id")),
         sa.PrimaryKeyConstraint("import_id", "number", name=op.f("pk_report_import_rows")),
     )
-    op.create_index(
-        op.f("ix_report_import_rows_incident_id"), "report_import_rows", ["incident_id"], unique=False
-    )
+    op.create_index(op.f("ix_report_import_rows_incident_id"), "report_import_rows", ["incident_id"], unique=False)
     op.create_index("report_import_rows_by_state", "report_import_rows", ["import_id", "state", "number"], unique=False)
     op.create_index(
         "report_import_rows_once",
