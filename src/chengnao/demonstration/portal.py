@@ -52,6 +52,9 @@ class Machine:
         self._client = _client(base_url)
         self._client.headers["Authorization"] = f"Bearer {token}"
 
+    async def get(self, path: str, **query: Any) -> Any:
+        return await _send(self._client, "GET", path, params=query)
+
     async def post(self, path: str, body: Any) -> Any:
         return await _send(self._client, "POST", path, json=body)
 

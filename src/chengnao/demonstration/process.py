@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote, urlsplit
@@ -14,7 +15,14 @@ from chengnao.demonstration.mains import Mains
 from chengnao.demonstration.memory import remember
 from chengnao.demonstration.people import workers_password
 from chengnao.demonstration.portal import Machine, NotNowError, RefusedError
-from chengnao.demonstration.residents import ENOUGH, seconds_to_next, write_report
+from chengnao.demonstration.residents import (
+    ENOUGH,
+    REPEATED_SHARE,
+    judge,
+    seconds_to_next,
+    write_again,
+    write_report,
+)
 from chengnao.demonstration.rivers import load_stations
 from chengnao.demonstration.tokens import read_tokens
 from chengnao.demonstration.water import Waterworks
@@ -28,6 +36,7 @@ log = logging.getLogger(__name__)
 SEED = 20260125
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 RESTART_SECONDS = 5.0
+ASK_SECONDS = 10.0
 
 UNTIDY_STATION = "demo-r-cuntan"
 """Sends its frames in two pieces."""
@@ -71,6 +80,8 @@ class City:
         }
         self._stale_crc = Turns(timedelta(minutes=70))
         self._garbage = Turns(timedelta(minutes=100))
+        self._waiting: deque[tuple[str, str]] = deque(maxlen=500)
+        """Reports, with their codes, whose makers have not judged an answer yet."""
         self._workers = Workers(web, workers_password(secrets), clock, mains.see)
 
     async def run(self) -> None:
@@ -83,6 +94,7 @@ class City:
                     *(link.run for link in self._stations.values()),
                     self._workers.run,
                     self._residents,
+                    self._judges,
                 ):
                     group.create_task(_for_ever(job))
         finally:
@@ -129,10 +141,33 @@ class City:
                 continue
             await asyncio.sleep(seconds_to_next(rng, busy))
             report = write_report(rng, self._field.conditions())
+            told = [report] if rng.random() > REPEATED_SHARE else [report, write_again(rng, report)]
+            for each in told:
+                try:
+                    made = await self._hotline.post("/api/reports", each)
+                    self._waiting.append((made["tracking_number"], made["code"]))
+                except (NotNowError, RefusedError) as error:
+                    log.info("a report is not taken: %s", error)
+
+    async def _judges(self) -> None:
+        """Those who reported ask what became of it, one after the other, and say what the answer is worth."""
+        rng = seeded("judges", SEED, self._clock.now())
+        while True:
+            await asyncio.sleep(ASK_SECONDS)
+            if not self._waiting:
+                continue
+            number, code = self._waiting.popleft()
+            path = f"/api/public/reports/{number}"
             try:
-                await self._hotline.post("/api/reports", report)
-            except (NotNowError, RefusedError) as error:
-                log.info("a report is not taken: %s", error)
+                if (await self._hotline.get(path, code=code))["can_rate"]:
+                    await self._hotline.post(f"{path}/answer", {"code": code, **judge(rng)})
+                    continue
+            except RefusedError as error:
+                log.info("nothing is said of %s: %s", number, error)
+                continue
+            except NotNowError as error:
+                log.info("%s is asked after later: %s", number, error)
+            self._waiting.append((number, code))
 
 
 class Turns:

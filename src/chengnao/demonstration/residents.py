@@ -21,6 +21,13 @@ LONGEST_SECONDS = 190.0
 ENOUGH = 32
 """Open incidents from which on nobody reports."""
 
+CATEGORISED_SHARE = 0.6
+REPEATED_SHARE = 0.12
+"""Reports that a neighbour makes too."""
+
+UNSOLVED_SHARE = 0.06
+"""Answers that the reporter does not accept."""
+
 _METRES = 1 / 111_000  # degrees of latitude in a metre
 
 
@@ -71,15 +78,37 @@ def write_report(rng: random.Random, conditions: Mapping[str, Place | None]) -> 
     text = rng.choices(texts, [4 if each.when else 1 for each in texts])[0]
     spot = rng.choice(_nearest(residents.spots, conditions.get(text.when)))
     address = f"{spot.street}{spot.road}{rng.randint(1, 260)}号附近"
-    return {
+    # Some callers' matters are put into a category by the operator, the others' by the platform.
+    category = {"category": text.category} if rng.random() < CATEGORISED_SHARE else {}
+    return category | {
         "content": f"{text.content}（{address}）",
-        "category": text.category,
+        "channel": rng.choices(["hotline", "citizen", "patrol"], [6, 3, 1])[0],
         "division_code": spot.division_code,
         "lon": round(spot.lon + rng.uniform(-120, 120) * _METRES / math.cos(math.radians(spot.lat)), 6),
         "lat": round(spot.lat + rng.uniform(-120, 120) * _METRES, 6),
         "address": address,
         "reporter_name": rng.choice(residents.reporters),
     }
+
+
+def write_again(rng: random.Random, report: Mapping[str, Any]) -> dict[str, Any]:
+    """What a neighbour says of the same matter, some steps away and in other words."""
+    words = rng.choice(["我也来反映一下：", "同一个地方，", "我们楼里好几家都看到了，", "路过看到的，"])
+    again = {key: value for key, value in report.items() if key not in ("category", "reporter_name")}
+    return again | {
+        "content": words + report["content"],
+        "lon": round(report["lon"] + rng.uniform(-25, 25) * _METRES, 6),
+        "lat": round(report["lat"] + rng.uniform(-25, 25) * _METRES, 6),
+        "reporter_name": rng.choice(load_residents().reporters),
+    }
+
+
+def judge(rng: random.Random) -> dict[str, Any]:
+    """What a resident says of an answer."""
+    if rng.random() < UNSOLVED_SHARE:
+        return {"solved": False, "satisfaction": rng.choice([1, 2]), "comment": "去看了，问题还在，请再处理一下"}
+    points = rng.choices([5, 4, 3], [6, 3, 1])[0]
+    return {"solved": True, "satisfaction": points, "comment": rng.choice(["", "", "处理得很快，谢谢", "已经好了"])}
 
 
 def _nearest(spots: Sequence[Spot], place: Place | None) -> Sequence[Spot]:
