@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from chengnao.incident.joint import Step, act_on_task, possible_steps
+from chengnao.incident.merging.service import merge_incident, undo
 from chengnao.incident.model import Action, Incident, Need, Source, State, Transition
 from chengnao.incident.moves import Move
 from chengnao.incident.reports.model import Channel
@@ -61,6 +62,7 @@ class Wanderer:
         self._desk = Desk(Vault({"00000001": "11" * 32}), nothing_understood)
         self.incidents: list[str] = []
         self.reports: list[str] = []
+        self.merges: list[str] = []
         self.refused: Counter[str] = Counter()
 
     async def live(self, steps: int, pace: float = 900.0) -> None:
@@ -81,8 +83,14 @@ class Wanderer:
         chance = self._rng.random()
         if len(self.incidents) < self._most and chance < 0.22:
             await self._new(uow)
-        elif self.reports and chance < 0.3:
+        elif self.reports and chance < 0.28:
             await self._rate(uow)
+        elif self.incidents and chance < 0.34:
+            await self._merge(uow)
+        elif self.merges and chance < 0.38:
+            undone = await undo(uow, AUTHORITY, DISPATCHER, self._rng.choice(self.merges))
+            if undone.incident.id not in self.incidents:
+                self.incidents.append(undone.incident.id)
         elif self.incidents:
             await self._move(uow, self._rng.choice(self.incidents))
 
@@ -112,6 +120,12 @@ class Wanderer:
         if report is not None and report.answered_at is not None:
             points = self._rng.choice([1, 2, 3, 4, 5, 5, None])
             await rate(uow, report, solved=self._rng.random() < 0.7, satisfaction=points, comment="")
+
+    async def _merge(self, uow: UnitOfWork) -> None:
+        one, other = (self._rng.choice(self.incidents) for _ in range(2))
+        part = await require_incident(uow, Scope(), one)
+        merge = await merge_incident(uow, AUTHORITY, DISPATCHER, one, other, part.version)
+        self.merges.append(merge.id)
 
     async def _move(self, uow: UnitOfWork, incident_id: str) -> None:
         incident = await require_incident(uow, Scope(), incident_id, lock=True)

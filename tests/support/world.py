@@ -17,6 +17,7 @@ from chengnao.incident.importing.jobs import ReadRow
 from chengnao.incident.importing.model import BadRow, RowError, Spot
 from chengnao.incident.importing.repository import ImportRepository
 from chengnao.incident.importing.service import Handed, Taking, open_import
+from chengnao.incident.merging.service import merge_incident
 from chengnao.incident.model import Action, Incident, Source
 from chengnao.incident.moves import Move
 from chengnao.incident.photos import keep_photo
@@ -28,6 +29,7 @@ from chengnao.incident.requests.model import Kind, RequestState, TimeRequest
 from chengnao.incident.requests.repository import RequestRepository
 from chengnao.incident.service import Opening, by_platform, open_incident
 from chengnao.kernel.access import service as access
+from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import MACHINE_ROLES, SYSTEM, Principal, Role, User
 from chengnao.kernel.access.repository import AccessRepository
 from chengnao.kernel.database import Database, UnitOfWork
@@ -50,6 +52,7 @@ from chengnao.warning.repository import WarningRepository
 from chengnao.warning.service import add_rule
 from tests.support.letters import text_pdf
 
+AUTHORITY = Authority.load()
 OWN, FOREIGN = "500103", "500108"
 PLACES = {OWN: Place(106.55, 29.555), FOREIGN: Place(106.64897, 29.54191)}
 SECRET = "外区机密"
@@ -158,6 +161,7 @@ async def _records(uow: UnitOfWork, settings: Settings, division: str, mark: str
     ids["request"] = await _request(uow, records, incident, mark)
     rule = CategoryRule(new_id(), "noise", (), (f"{mark}喇叭",), division, mark)
     ids["category_rule"] = (await put_rule(uow, SYSTEM, rule)).id
+    ids["whole"], ids["merge"] = await _merged(uow, records, mark)
     ids["import"] = await _import(uow, settings, records, mark)
     piece = _piece(uow, records, mark)
     await QuarantineRepository(uow.session).add([piece])
@@ -190,6 +194,16 @@ async def _assisting(uow: UnitOfWork, records: Records, mark: str) -> str:
     await by_platform(uow, incident, move)
     tasks = await IncidentRepository(uow.session).tasks_of(incident.id)
     return tasks[-1].id
+
+
+async def _merged(uow: UnitOfWork, records: Records, mark: str) -> tuple[str, str]:
+    """An incident, and the merge of another into it."""
+    whole, part = [
+        await open_incident(uow, SYSTEM, Opening(Source.MANUAL, f"{mark}{name}", "noise", records.division))
+        for name in ("主件", "重复件")
+    ]
+    merge = await merge_incident(uow, AUTHORITY, SYSTEM, part.id, whole.id, part.version, mark)
+    return whole.id, merge.id
 
 
 async def _request(uow: UnitOfWork, records: Records, incident: Incident, mark: str) -> str:

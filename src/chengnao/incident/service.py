@@ -60,6 +60,8 @@ class Opening:
     source_key: str | None = None
     """Names what it was opened for: nothing opens two incidents."""
     repeat_of: str | None = None
+    dispatch: bool = True
+    """False where the desk keeps it, to answer it at once."""
     data: Mapping[str, Any] = field(default_factory=dict)
     """What else the first entry of the timeline keeps, such as why the category and the grade."""
 
@@ -112,7 +114,7 @@ async def open_incident(uow: UnitOfWork, actor: Principal, opening: Opening) -> 
     }
     await repository.add_entry(TimelineEntry(incident.id, 1, now, actor_of(actor), OPEN, None, State.NEW, "", data))
     uow.publish(told_opening(incident))
-    return await dispatch_by_map(uow, incident)
+    return await dispatch_by_map(uow, incident) if opening.dispatch else incident
 
 
 def _desk(actor: Principal, division_code: str) -> str:

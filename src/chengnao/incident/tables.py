@@ -15,6 +15,7 @@ class IncidentRow(Owned, Base):
     __table_args__ = (
         Index("incidents_by_state_and_due", "state", "due_at"),
         Index("incidents_by_time", "opened_at"),
+        Index("incidents_by_place", "lat", "lon"),
         Index("incidents_to_attach_to", "category", "division_code", "opened_at"),
     )
 

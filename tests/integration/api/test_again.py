@@ -75,3 +75,14 @@ async def test_a_step_and_its_photo_arrive_once(app: FastAPI, world: World) -> N
         detail = (await client.get(f"/api/incidents/{incident}")).json()
         assert [entry["action"] for entry in detail["timeline"]].count("accept") == 1
         assert len(detail["photos"]) == len(seen["photos"]) + 1
+
+
+async def test_what_is_answered_at_once_is_closed_and_dispatched_to_nobody(app: FastAPI, world: World) -> None:
+    question = REPORT | {"content": "水费在哪里交？", "channel": "hotline", "answer": "可在营业厅或网上营业厅缴纳"}
+    async with world.client(app, Role.DISPATCHER) as client:
+        made = (await client.post("/api/reports", json=question)).json()
+        incident = (await client.get(f"/api/incidents/{made['incident_id']}")).json()
+        assert (incident["state"], incident["closed_at_intake"], incident["tasks"]) == ("closed", True, [])
+        assert incident["reports"][0]["answer"] == question["answer"]
+    async with world.client(app, Role.HANDLER) as client:
+        assert (await client.post("/api/reports", json=question)).status_code == 403

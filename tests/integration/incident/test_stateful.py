@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.engines, pytest.mark.timeout(3600)]
 STEPS = int(os.environ.get("CHENGNAO_STEPS", "2000"))
 LENGTH = 100
 EMPTIED = (
-    "report_contacts, incident_reports, incident_requests, incident_tasks, incident_timeline, "
+    "incident_merges, report_contacts, incident_reports, incident_requests, incident_tasks, incident_timeline, "
     "incident_photos, incidents, outbox, answers"
 )
 randoms = st.randoms(use_true_random=False)
@@ -104,16 +104,17 @@ def machine(world: World) -> type[RuleBasedStateMachine]:
             world.run(self._try(random, commit))
 
         async def _try(self, random: Random, commit: bool) -> None:
-            known = list(self.wanderer.incidents), list(self.wanderer.reports)
+            wanderer = self.wanderer
+            known = list(wanderer.incidents), list(wanderer.reports), list(wanderer.merges)
             async with world.database.unit_of_work() as uow:
                 try:
-                    await self.wanderer.step(uow, random)
+                    await wanderer.step(uow, random)
                 except ChengnaoError:
                     commit = False
                 if commit:
                     await uow.commit()
                 else:
-                    self.wanderer.incidents, self.wanderer.reports = known
+                    wanderer.incidents, wanderer.reports, wanderer.merges = known
 
         @invariant()
         def nothing_is_lost(self) -> None:

@@ -18,17 +18,22 @@ from chengnao.kernel.organisation.repository import OrganisationRepository
 from chengnao.kernel.organisation.service import require_division
 
 
-async def understand_text(uow: UnitOfWork, home: Path, text: str, at: datetime) -> Understanding:
-    """What the text says, by the city's rules and the installation's classifier; works without one."""
+async def understand_text(
+    uow: UnitOfWork, home: Path, text: str, at: datetime, *, category_known: bool = False
+) -> Understanding:
+    """What the text says, by the city's rules and the installation's classifier; works without one.
+
+    Where the category is known already the classifier, which takes most of the time, is not asked.
+    """
     divisions = await OrganisationRepository(uow.session).every_division()
     rules = await CategoryRuleRepository(uow.session).every_rule()
-    return await asyncio.to_thread(_understand, home, text, at, divisions, rules)
+    return await asyncio.to_thread(_understand, None if category_known else home, text, at, divisions, rules)
 
 
 def _understand(
-    home: Path, text: str, at: datetime, divisions: list[Division], rules: list[CategoryRule]
+    home: Path | None, text: str, at: datetime, divisions: list[Division], rules: list[CategoryRule]
 ) -> Understanding:
-    return understand(text, at, divisions, installed_classifier(home), rules)
+    return understand(text, at, divisions, None if home is None else installed_classifier(home), rules)
 
 
 async def require_rule(uow: UnitOfWork, scope: Scope, rule_id: str) -> CategoryRule:

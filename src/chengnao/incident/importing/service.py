@@ -178,7 +178,9 @@ async def _understand(uow: UnitOfWork, taking: Taking, row: ReportRow) -> Unders
     """What the words tell, where the row's own columns do not."""
     if row.category is not None and row.division_code is not None:
         return Understood()
-    return await taking.desk.understand(uow, f"{row.address} {row.content}".strip(), row.created_at or uow.clock.now())
+    return await taking.desk.understand(
+        uow, f"{row.address} {row.content}".strip(), row.created_at or uow.clock.now(), row.category
+    )
 
 
 async def _take_report(uow: UnitOfWork, taking: Taking, row: ReportRow, division: str) -> tuple[str, str]:

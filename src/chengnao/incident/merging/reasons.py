@@ -21,9 +21,9 @@ def reasons_for(evidence: Evidence, one: int, other: int) -> tuple[Reason, ...]:
     i, j = np.array([one]), np.array([other])
     flags = {name: bool(there[0]) for name, there in evidence.flags(i, j).items()}
     found = [
-        _place(evidence.metres(i, j)[0]),
+        _place(float(evidence.metres(i, j)[0])),
         _name(evidence, one, other, flags),
-        _time(evidence.hours(i, j)[0]),
+        _time(float(evidence.hours(i, j)[0])),
         _said(evidence, one, other),
         _category(evidence, one, other, flags),
     ]
@@ -65,7 +65,7 @@ def _time(hours: float) -> Reason | None:
 def _said(evidence: Evidence, one: int, other: int) -> Reason | None:
     if not (evidence.has_text[one] and evidence.has_text[other]):
         return None
-    meaning = evidence.meaning(np.array([one]), np.array([other]))[0]
+    meaning = float(evidence.meaning(np.array([one]), np.array([other]))[0])
     common = common_words(evidence.said[one], evidence.said[other])
     if common and meaning >= UNLIKE:
         return Reason(f"说的都是“{common}”", f"both say “{common}”")

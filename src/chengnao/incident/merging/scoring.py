@@ -14,16 +14,23 @@ _CHUNK = 500_000
 
 def score(one: Matter, other: Matter, weights: Weights | None = None) -> Score:
     """How probable it is that both are about one matter; the same whichever comes first."""
-    return score_against(one, [other], weights)[0]
+    found = score_against(one, [other], weights)[0]
+    assert found is not None
+    return found
 
 
-def score_against(one: Matter, others: Sequence[Matter], weights: Weights | None = None) -> list[Score]:
-    """The scores of one matter with each of the others."""
+def score_against(
+    one: Matter, others: Sequence[Matter], weights: Weights | None = None, floor: float = 0.0
+) -> list[Score | None]:
+    """The scores of one matter with each of the others; None for those below `floor`."""
     evidence = Evidence([one, *others])
     i = np.zeros(len(others), dtype=np.int64)
     j = np.arange(1, len(others) + 1)
-    found = probabilities(evidence, i, j, weights or default_weights())
-    return [Score(float(found[at]), reasons_for(evidence, 0, at + 1)) for at in range(len(others))]
+    found = probabilities(evidence, i, j, weights or default_weights(), floor)
+    return [
+        Score(float(found[at]), reasons_for(evidence, 0, at + 1)) if floor <= 0 or found[at] > 0 else None
+        for at in range(len(others))
+    ]
 
 
 def probabilities(evidence: Evidence, i: Indices, j: Indices, weights: Weights, floor: float = 0.0) -> Floats:

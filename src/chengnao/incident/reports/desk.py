@@ -4,6 +4,8 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
+from chengnao.incident.catalogue import categories
+from chengnao.incident.classification.grades import grade_of
 from chengnao.incident.classification.model import NO_MATTER
 from chengnao.incident.classification.service import understand_text
 from chengnao.incident.reports.service import Desk, Understood
@@ -15,8 +17,11 @@ from chengnao.kernel.privacy.vault import Vault
 def desk_at(home: Path) -> Desk:
     """The desk of the data folder, one in a process."""
 
-    async def understand(uow: UnitOfWork, content: str, at: datetime) -> Understood:
-        found = await understand_text(uow, home, content, at)
+    async def understand(uow: UnitOfWork, content: str, at: datetime, category: str | None) -> Understood:
+        found = await understand_text(uow, home, content, at, category_known=category is not None)
+        if category is not None:
+            grade, why = grade_of(content, categories().get(category))
+            return Understood(grade=grade, division_code=found.division_code, reasons=[reason.zh for reason in why])
         return Understood(
             category=None if found.category == NO_MATTER else found.category,
             confidence=found.confidence,

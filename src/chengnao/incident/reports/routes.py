@@ -31,7 +31,7 @@ DeskDep = Annotated[service.Desk, Depends(desk_of)]
 
 
 class ReportIn(BaseModel):
-    """`category` may be left out: the words tell it, or a person does."""
+    """`category` may be left out: the words tell it, or a person does. `answer` closes the matter at once."""
 
     content: Annotated[str, Field(min_length=1, max_length=4000)]
     category: Id | None = None
@@ -44,6 +44,7 @@ class ReportIn(BaseModel):
     reporter_phone: Annotated[str | None, Field(pattern=r"^[0-9+ -]{5,20}$")] = None
     photo_ids: Annotated[list[Id], Field(max_length=20)] = []
     external_id: Annotated[str | None, Field(max_length=100)] = None
+    answer: Text = ""
 
     @property
     def place(self) -> Place | None:
@@ -79,7 +80,8 @@ async def create_report(
         await check(request, principal, "report.create", division_code, None)
     values = body.model_dump(exclude={"lon", "lat"})
     taken = await service.take_report(uow, desk, principal, service.ReportIn(place=body.place, **values))
-    await check(request, principal, "report.create", taken.report.division_code, None)
+    for action in ("report.create", *(["incident.answer"] if body.answer.strip() else [])):
+        await check(request, principal, action, taken.report.division_code, None)
     answer = ReportMade(
         id=taken.report.id,
         tracking_number=taken.report.tracking_number,

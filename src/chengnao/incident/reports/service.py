@@ -11,13 +11,15 @@ from typing import Any
 
 from chengnao.incident.catalogue import category
 from chengnao.incident.intake import find_division
-from chengnao.incident.model import Action, Incident, Source, State
+from chengnao.incident.merging.matching import Draft, find_match, suspected_repeat
+from chengnao.incident.merging.service import join
+from chengnao.incident.model import TRANSITIONS, Action, Incident, Source, State
 from chengnao.incident.moves import Move
 from chengnao.incident.photos import attach_photos
 from chengnao.incident.reports.model import REOPENS_WITHIN, Channel, Contact, Report, title_of
 from chengnao.incident.reports.repository import ReportRepository
 from chengnao.incident.repository import IncidentRepository
-from chengnao.incident.service import Opening, by_platform, numbered, open_incident, require_incident, tell
+from chengnao.incident.service import Opening, apply, by_platform, numbered, open_incident, require_incident, tell
 from chengnao.kernel.access.model import Principal, Scope
 from chengnao.kernel.access.service import record_act
 from chengnao.kernel.database import UnitOfWork
@@ -49,6 +51,8 @@ class ReportIn:
     photo_ids: Sequence[str] = ()
     external_id: str | None = None
     odd: tuple[str, ...] = ()
+    answer: str = ""
+    """What was answered at once: the matter is closed with it, and nobody is dispatched."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,13 @@ class Understood:
     reasons: Sequence[str] = ()
 
 
-async def nothing_understood(uow: UnitOfWork, content: str, at: datetime) -> Understood:
+async def nothing_understood(uow: UnitOfWork, content: str, at: datetime, category: str | None) -> Understood:
     """Where no classifier is at hand."""
     return Understood()
 
 
-Understand = Callable[[UnitOfWork, str, datetime], Awaitable[Understood]]
+Understand = Callable[[UnitOfWork, str, datetime, str | None], Awaitable[Understood]]
+"""Given the text, when it came, and its category where that is known already."""
 
 
 @dataclass(frozen=True)
@@ -95,26 +100,35 @@ async def take_report(uow: UnitOfWork, desk: Desk, actor: Principal, given: Repo
     now = uow.clock.now()
     if given.category is not None:
         category(given.category)
-    understood = await desk.understand(uow, given.content, now)
+    understood = await desk.understand(uow, given.content, now, given.category)
     division_code = await find_division(uow, given.division_code, given.place, understood.division_code)
     report_id = new_id()
     content, address = mask(given.content), mask(given.address)
     code = "".join(secrets.choice(_ALPHABET) for _ in range(_CODE_LENGTH))
     tracking_number = await numbered(uow, "SB")
     chosen = given.category or understood.category or UNKNOWN
-    opening = Opening(
-        Source.REPORT,
-        title=title_of(content),
-        category=chosen,
-        division_code=division_code,
-        description=content,
-        grade=understood.grade and min(understood.grade, category(chosen).grade),
-        place=given.place,
-        address=address,
-        source_key=f"report:{report_id}",
-        data=_why(given, understood),
-    )
-    incident = await open_incident(uow, actor, opening)
+    draft = Draft(content, chosen, division_code, now, given.place, address)
+    answer = given.answer.strip()
+    match = None if answer else await find_match(uow, draft)
+    if match is not None:
+        incident = match.incident
+    else:
+        repeat = await suspected_repeat(uow, draft)
+        opening = Opening(
+            Source.REPORT,
+            title=title_of(content),
+            category=chosen,
+            division_code=division_code,
+            description=content,
+            grade=understood.grade and min(understood.grade, category(chosen).grade),
+            place=given.place,
+            address=address,
+            source_key=f"report:{report_id}",
+            repeat_of=repeat.incident.id if repeat else None,
+            dispatch=not answer,
+            data=_why(given, understood),
+        )
+        incident = await open_incident(uow, actor, opening)
     report = Report(
         id=report_id,
         tracking_number=tracking_number,
@@ -139,6 +153,11 @@ async def take_report(uow: UnitOfWork, desk: Desk, actor: Principal, given: Repo
     await repository.add_contact(report_id, desk.vault.seal(report_id, json.dumps(asdict(contact))))
     if given.photo_ids:
         await attach_photos(uow, actor, incident.id, given.photo_ids)
+    if match is not None:
+        incident = await join(uow, match, report, given.photo_ids)
+    elif answer:
+        move = Move(Action.ANSWER, incident.version, result=answer)
+        incident = await apply(uow, actor, incident, TRANSITIONS[State.NEW, Action.ANSWER], move)
     return Taken(report, incident, code)
 
 
