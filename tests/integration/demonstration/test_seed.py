@@ -48,7 +48,7 @@ async def test_the_seed_is_complete_and_changes_nothing_when_it_runs_again(datab
         for category in categories():
             for division in (*people.districts(), "500118", "500103003"):
                 assert await suggest(uow, division, category), (division, category)
-        for division, category, unit in (
+        for division, category, expected in (
             ("500103003", "rubbish", "500103003-street"),
             ("500103003", "water_pressure", "500103-water"),
             ("500103003", "air_quality", "city-ecology"),
@@ -57,7 +57,7 @@ async def test_the_seed_is_complete_and_changes_nothing_when_it_runs_again(datab
         ):
             choice = await suggest(uow, division, category)
             assert choice is not None
-            assert choice.unit_id == unit
+            assert choice.unit_id == expected
         devices = list(demonstration_devices())
         known = await DeviceRepository(uow.session).by_ids(Scope(), [device.id for device in devices])
         assert len(known) == len(devices) == 62

@@ -19,6 +19,7 @@ from chengnao.kernel.database import Database
 from chengnao.kernel.settings import Settings
 from chengnao.supervision import sweeper
 from chengnao.supervision.deadlines import Deadlines
+from chengnao.supervision.repository import Executor
 from chengnao.supervision.sweeper import DEAD_AFTER, Sweeper
 from tests.integration.supervision.test_deadlines import BOTH, late_at, reached, urges
 from tests.support.loop import make_city
@@ -32,6 +33,7 @@ from chengnao.kernel.clock import SystemClock
 from chengnao.kernel.database import Database
 from chengnao.supervision import sweeper
 from chengnao.supervision.deadlines import Deadlines
+from chengnao.supervision.repository import Executor
 
 sweeper.SECONDS = 0.2
 
@@ -210,7 +212,7 @@ async def test_a_beat_after_the_last_look_saves_it(database: Database, monkeypat
         await other.sweep()
     take_over = other._take_over
 
-    async def late(executor: sweeper.Executor) -> None:
+    async def late(executor: Executor) -> None:
         await slow.beat()
         await take_over(executor)
 

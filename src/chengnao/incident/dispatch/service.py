@@ -6,6 +6,7 @@ from chengnao.incident.catalogue import category
 from chengnao.incident.dispatch.model import ANY, Choice, Responsibility, Standing, check_bounds, choose
 from chengnao.incident.dispatch.repository import DispatchRepository
 from chengnao.incident.repository import IncidentRepository
+from chengnao.kernel.access.repository import AccessRepository
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import NotFound
 from chengnao.kernel.organisation.repository import OrganisationRepository
@@ -56,8 +57,15 @@ async def standing_of(uow: UnitOfWork, unit_ids: list[str], now: datetime) -> di
     organisation = OrganisationRepository(uow.session)
     units = await organisation.by_ids(unit_ids)
     duty = await organisation.on_duty(unit_ids, now)
+    names = await AccessRepository(uow.session).names_of({user for users in duty.values() for user in users})
     load = await IncidentRepository(uow.session).open_tasks_of(unit_ids)
     return {
-        unit.id: Standing(unit.name, load.get(unit.id, 0), unit.capacity, unit.id in duty, tuple(duty.get(unit.id, ())))
+        unit.id: Standing(
+            unit.name,
+            load.get(unit.id, 0),
+            unit.capacity,
+            keeps_roster=unit.id in duty,
+            on_duty=[names[user] for user in duty.get(unit.id, ()) if user in names],
+        )
         for unit in units.values()
     }

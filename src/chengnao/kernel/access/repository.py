@@ -1,5 +1,6 @@
 """All SQL over accounts, sessions, tokens and the audit record."""
 
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime
 
@@ -43,6 +44,10 @@ class AccessRepository(Repository):
             query = query.where(or_(contains(UserRow.username, words), contains(UserRow.display_name, words)))
         page = await self.page(query, request)
         return page.map(user_of)
+
+    async def names_of(self, user_ids: Collection[str]) -> dict[str, str]:
+        query = select(UserRow.id, UserRow.display_name).where(UserRow.id.in_(user_ids))
+        return {row.id: row.display_name for row in await self.session.execute(query)}
 
     async def user_names(self) -> dict[str, str]:
         return {

@@ -8,7 +8,6 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from chengnao.kernel.access.model import Scope
-from chengnao.kernel.access.tables import UserRow
 from chengnao.kernel.organisation.model import Division, Duty, Unit
 from chengnao.kernel.organisation.tables import DivisionRow, DutyRow, UnitRow
 from chengnao.kernel.paging import Page, PageRequest
@@ -83,22 +82,21 @@ class OrganisationRepository(Repository):
         return {row.id: _unit(row) for row in rows}
 
     async def on_duty(self, unit_ids: Sequence[str], at: datetime) -> dict[str, list[str]]:
-        """The names of those on duty, by unit; a unit that keeps no roster at present is missing.
+        """The users on duty, by unit; a unit that keeps no roster at present is missing.
 
         A unit keeps one where some turn of it lies within the week before or after.
         """
         near = (DutyRow.starts_at < at + _ROSTER, DutyRow.ends_at > at - _ROSTER)
         query = (
-            select(DutyRow.unit_id, UserRow.display_name, (DutyRow.starts_at <= at) & (DutyRow.ends_at > at))
-            .join(UserRow, UserRow.id == DutyRow.user_id)
+            select(DutyRow.unit_id, DutyRow.user_id, (DutyRow.starts_at <= at) & (DutyRow.ends_at > at))
             .where(DutyRow.unit_id.in_(unit_ids), *near)
             .order_by(DutyRow.starts_at, DutyRow.id)
         )
         found: dict[str, list[str]] = {}
-        for unit_id, name, now in await self.session.execute(query):
-            names = found.setdefault(unit_id, [])
+        for unit_id, user_id, now in await self.session.execute(query):
+            users = found.setdefault(unit_id, [])
             if now:
-                names.append(name)
+                users.append(user_id)
         return found
 
     async def add_duty(self, duty: Duty) -> None:
