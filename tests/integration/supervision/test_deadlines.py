@@ -12,8 +12,8 @@ from chengnao.app.engines.postgres import STOP_SIGNAL, Postgres
 from chengnao.app.spec import Spec
 from chengnao.incident import service
 from chengnao.incident.model import Action, Incident, Source
-from chengnao.incident.repository import IncidentRepository
 from chengnao.incident.moves import Move
+from chengnao.incident.repository import IncidentRepository
 from chengnao.incident.service import Opening
 from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import Scope
