@@ -45,7 +45,10 @@ def as_workbook(rows: Rows) -> bytes:
     book = openpyxl.Workbook()
     assert isinstance(book.active, Worksheet)
     for row in [HEADER, *rows]:
-        book.active.append([f"'{each}" if isinstance(each, str) and each.startswith("=") else each for each in row])
+        book.active.append(row)
+        for cell in book.active[book.active.max_row]:
+            if cell.data_type == "f":
+                cell.data_type = "s"  # a text that begins like a formula
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
