@@ -1,4 +1,4 @@
-import { App, Button, Popconfirm } from 'antd';
+import { App, Button } from 'antd';
 import { Link } from 'react-router';
 import { api } from '../../api/client';
 import { useGet, useRefresh } from '../../api/hooks';
@@ -86,11 +86,9 @@ export function Candidates({ incident }: { incident: Incident }) {
               </small>
             </div>
             {has('dispatcher', 'duty_officer') && (
-              <Popconfirm title={t('merge.sure', { number: each.incident.number })} onConfirm={() => merge(each.incident)} okText={t('merge.do')} cancelText={t('cancel')} okButtonProps={{ 'data-testid': 'merge-confirm' }}>
-                <Button size="small" data-testid="merge">
-                  {t('merge.do')}
-                </Button>
-              </Popconfirm>
+              <Button size="small" onClick={() => void merge(each.incident)} data-testid="merge">
+                {t('merge.do')}
+              </Button>
             )}
           </li>
         ))}

@@ -1,7 +1,7 @@
 import { App, Button, Form, Input, type InputRef } from 'antd';
 import type { TextAreaRef } from 'antd/es/input/TextArea';
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { api } from '../../api/client';
+import { api, ApiError } from '../../api/client';
 import { useRefresh } from '../../api/hooks';
 import type { ReportMade, Understanding } from '../../api/types';
 import { useTexts } from '../../i18n';
@@ -38,6 +38,7 @@ export default function IntakePage() {
   const [made, setMade] = useState<ReportMade | null>(null);
   const [waiting, setWaiting] = useState<string[]>([]);
   const text = Form.useWatch('content', form) ?? '';
+  const chosen = [Form.useWatch('category', form), Form.useWatch('division_code', form)];
   const found = useUnderstanding(made ? '' : text);
 
   const propose = useCallback(
@@ -79,7 +80,10 @@ export default function IntakePage() {
       renew(['/incidents', '/reports', '/situation']);
     } catch (error) {
       key.current = crypto.randomUUID();
-      void message.error(errorText(error));
+      if (error instanceof ApiError && error.code === 'incident_place_division') {
+        form.setFields([{ name: 'division_code', errors: [t('form.missing', { field: t('field.division') })] }]);
+        form.focusField('division_code');
+      } else void message.error(errorText(error));
     } finally {
       setBusy(false);
     }
@@ -114,7 +118,7 @@ export default function IntakePage() {
     <Page title={t('intake.title')} className="intake" extra={<Keys waiting={waiting.length} />}>
       <div className="intake-grid" onKeyDown={press}>
         <Panel>
-          <Form form={form} layout="vertical" disabled={made !== null} onFinish={(fields) => void submit(fields)}>
+          <Form form={form} layout="vertical" disabled={made !== null} scrollToFirstError={{ focus: true }} onFinish={(fields) => void submit(fields)}>
             <Form.Item name="content" label={t('intake.words')} rules={[{ required: true, whitespace: true, message: t('form.missing', { field: t('intake.words') }) }]}>
               <Input.TextArea ref={first} autoFocus rows={6} maxLength={4000} data-testid="intake-words" />
             </Form.Item>
@@ -145,7 +149,7 @@ export default function IntakePage() {
             </Button>
           </Form>
         </Panel>
-        {made ? <Registered made={made} more={waiting.length} onNext={next} /> : <Proposals found={found} onChoose={choose} onSplit={split} />}
+        {made ? <Registered made={made} more={waiting.length} onNext={next} /> : <Proposals found={found} chosen={chosen} onChoose={choose} onSplit={split} />}
       </div>
     </Page>
   );

@@ -8,12 +8,13 @@ import { Nothing } from '../../ui/states';
 
 interface Props {
   found: Understanding | null;
+  chosen: (string | undefined)[];
   onChoose: (name: 'category' | 'division_code', value: string) => void;
   onSplit: () => void;
 }
 
 /** What the platform understood, each with its reason and the key that takes it. */
-export function Proposals({ found, onChoose, onSplit }: Props) {
+export function Proposals({ found, chosen, onChoose, onSplit }: Props) {
   const { t, lang } = useTexts();
   if (!found) {
     return (
@@ -27,9 +28,9 @@ export function Proposals({ found, onChoose, onSplit }: Props) {
     <Panel title={t('intake.understood')} className="proposals">
       <h3>{t('field.category')}</h3>
       <ol>
-        {found.alternatives.slice(0, 3).map((each, index) => (
+        {found.alternatives.map((each, index) => (
           <li key={each.category}>
-            <button type="button" className="proposal" tabIndex={-1} onClick={() => onChoose('category', each.category)} data-chosen={each.category === found.category}>
+            <button type="button" className="proposal" tabIndex={-1} onClick={() => onChoose('category', each.category)} data-chosen={chosen.includes(each.category)}>
               <kbd>Alt+{index + 1}</kbd> <b>{each.name}</b> <span className="num muted">{Math.round(each.confidence * 100)}%</span>
             </button>
           </li>
@@ -46,7 +47,7 @@ export function Proposals({ found, onChoose, onSplit }: Props) {
           <ol>
             {found.divisions.slice(0, 3).map((place, index) => (
               <li key={place.code}>
-                <button type="button" className="proposal" tabIndex={-1} onClick={() => onChoose('division_code', place.code)} data-chosen={place.code === found.division_code}>
+                <button type="button" className="proposal" tabIndex={-1} onClick={() => onChoose('division_code', place.code)} data-chosen={chosen.includes(place.code)}>
                   <kbd>Alt+{index + 4}</kbd> <b>{place.full_name}</b> <span className="muted">“{place.words}”</span>
                 </button>
               </li>

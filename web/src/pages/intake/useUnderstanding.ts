@@ -4,6 +4,7 @@ import type { Understanding } from '../../api/types';
 
 const PAUSE = 450;
 const SHORTEST = 4;
+const LEAST = 0.01;
 
 /** What the platform makes of a text while it is being written; null where it says nothing. */
 export function useUnderstanding(text: string): Understanding | null {
@@ -17,7 +18,7 @@ export function useUnderstanding(text: string): Understanding | null {
     let stale = false;
     const timer = window.setTimeout(() => {
       api.post<Understanding>('/classify', { text: words }).then(
-        (answer) => !stale && setFound(answer),
+        (answer) => !stale && setFound({ ...answer, alternatives: answer.alternatives.filter(({ confidence }) => confidence >= LEAST).slice(0, 3) }),
         () => !stale && setFound(null), // everything can be entered by hand
       );
     }, PAUSE);

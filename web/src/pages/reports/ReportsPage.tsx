@@ -81,7 +81,7 @@ function List() {
             width: 150,
             render: (_, row) => (
               <>
-                {categoryName(row.category, row.category_name)} {row.confidence !== null && <small className="muted num">{Math.round(row.confidence * 100)}%</small>}
+                {categoryName(row.category, row.category_name)} {!!row.confidence && <small className="muted num">{Math.round(row.confidence * 100)}%</small>}
               </>
             ),
           },

@@ -70,7 +70,7 @@ export function ProposalDialog({ review, onClose }: { review: ReviewDetail; onCl
               <UnitSelect testId="proposal-unit" />
             </Form.Item>
             <Form.Item name="deputy_unit_id" label={t('responsibility.deputy')}>
-              <UnitSelect allowClear testId="proposal-deputy" />
+              <UnitSelect allowClear placeholder={t('responsibility.deputy')} testId="proposal-deputy" />
             </Form.Item>
           </>
         )}

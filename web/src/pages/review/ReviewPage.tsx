@@ -10,6 +10,7 @@ import { useTexts } from '../../i18n';
 import { showTime } from '../../lib/time';
 import { Page, Panel } from '../../ui/Page';
 import { Answered } from '../../ui/states';
+import { Timeline } from '../incident/Timeline';
 import { ProposalDialog } from './ProposalDialog';
 
 const touched = ['/reviews', '/proposals'];
@@ -68,7 +69,7 @@ function Body({ review }: { review: ReviewDetail }) {
     >
       <div className="review-grid">
         <div className="review-facts">
-          {review.facts.map(({ incident, deviations, near }) => (
+          {review.facts.map(({ incident, deviations, near, timeline }) => (
             <Panel key={incident.id} title={<Link to={`/incidents/${incident.id}`}>{`${incident.number} ${incident.title}`}</Link>}>
               {deviations.length === 0 ? (
                 <p className="muted">{t('review.no_deviation')}</p>
@@ -92,6 +93,8 @@ function Body({ review }: { review: ReviewDetail }) {
                   ))}
                 </p>
               )}
+              <h3>{t('incident.timeline')}</h3>
+              <Timeline entries={timeline} />
             </Panel>
           ))}
         </div>
@@ -106,9 +109,9 @@ function Body({ review }: { review: ReviewDetail }) {
             </ul>
             {open && (
               <Space.Compact block>
-                <Select className="cause-select" value={code ?? null} onChange={setCode} placeholder={t('review.cause')} aria-label={t('review.cause')} options={(causes.data ?? []).map((each) => ({ value: each.code, label: lang === 'zh' ? each.name : each.name_en }))} />
-                <Input value={text} onChange={(event) => setText(event.target.value)} placeholder={t('review.cause.text')} maxLength={500} />
-                <Button disabled={!code} onClick={() => code && void put({ causes: [{ code, text }] })}>
+                <Select className="cause-select" data-testid="cause" value={code ?? null} onChange={setCode} placeholder={t('review.cause')} aria-label={t('review.cause')} options={(causes.data ?? []).map((each) => ({ value: each.code, label: lang === 'zh' ? each.name : each.name_en }))} />
+                <Input value={text} onChange={(event) => setText(event.target.value)} placeholder={t('review.cause.text')} maxLength={500} data-testid="cause-text" />
+                <Button disabled={!code || !text.trim()} onClick={() => code && void put({ causes: [{ code, text: text.trim() }] })} data-testid="add-cause">
                   {t('review.add')}
                 </Button>
               </Space.Compact>
@@ -124,8 +127,8 @@ function Body({ review }: { review: ReviewDetail }) {
             </ul>
             {open && (
               <Space.Compact block>
-                <Input value={lesson} onChange={(event) => setLesson(event.target.value)} placeholder={t('review.lesson')} maxLength={500} />
-                <Button disabled={!lesson.trim()} onClick={() => void put({ lessons: [lesson.trim()] })}>
+                <Input value={lesson} onChange={(event) => setLesson(event.target.value)} placeholder={t('review.lesson')} maxLength={500} data-testid="lesson" />
+                <Button data-testid="add-lesson" disabled={!lesson.trim()} onClick={() => void put({ lessons: [lesson.trim()] })}>
                   {t('review.add')}
                 </Button>
               </Space.Compact>
@@ -141,6 +144,7 @@ function Body({ review }: { review: ReviewDetail }) {
               )
             }
           >
+            {review.proposals.length === 0 && <p className="muted">{t('review.no_proposal')}</p>}
             <ul className="findings">
               {review.proposals.map((each) => (
                 <li key={each.id}>

@@ -40,7 +40,7 @@ function WeeklyLetter() {
   const week = day ? `${day.format('YYYY')}-W${String(isoWeek(day)).padStart(2, '0')}` : undefined;
   return (
     <>
-      <DatePicker picker="week" value={day} onChange={setDay} placeholder={t('supervision.week')} />
+      <DatePicker picker="week" value={day} onChange={setDay} placeholder={t('supervision.week')} className="letter-week" />
       <span className="letter-unit">
         <UnitSelect allowClear {...(unit ? { value: unit } : {})} onChange={setUnit} placeholder={t('supervision.all_units')} testId="letter-unit" />
       </span>
