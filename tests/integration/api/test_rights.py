@@ -206,7 +206,7 @@ ROUTES: dict[str, Route] = {
     "DELETE /api/category-rules/{category_rule_id}": Route("category_rule.write"),
     "GET /api/incidents/{incident_id}/candidates": Route("incident.read"),
     "POST /api/incidents/{incident_id}/merge": Route("incident.merge", lambda r: json(into=r.ids["whole"], version=1)),
-    "GET /api/merges": Route("incident.read", lambda r: {"params": {"incident": r.ids["whole"]}}),
+    "GET /api/merges": Route("incident.read", lambda r: {"params": {"incident": r.ids["incident"]}}),
     "POST /api/merges/{merge_id}/undo": Route("incident.unmerge"),
     "POST /api/drafts": Route(
         "report.create",
