@@ -30,6 +30,8 @@ class Draft:
     at: datetime
     place: Place | None = None
     address: str = ""
+    grade: int | None = None
+    """As the words tell it; None where they do not."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,12 @@ async def score_pair(one: Incident, other: Incident) -> Score:
 async def find_match(uow: UnitOfWork, draft: Draft) -> Match | None:
     """The open incident that a new report joins by itself, locked; None where none is probable enough.
 
-    An incident whose handling is finished or that is closed takes nothing in: what is told after it is news.
+    An incident whose handling is finished or that is closed takes nothing in: what is told after it is news. Nor does
+    one of a lesser grade than the report's: what is graver now must be seen.
     """
     known = await _open_near(uow, Scope(), draft.place, draft.division_code, draft.at)
-    for match in await _scored(_draft_matter(draft), [each for each in known if each.state in TAKES_IN]):
+    fit = [each for each in known if each.state in TAKES_IN and each.grade <= (draft.grade or each.grade)]
+    for match in await _scored(_draft_matter(draft), fit):
         if match.score.probability < default_weights().settings.automatic:
             return None
         locked = await IncidentRepository(uow.session).get(Scope(), match.incident.id, lock=True)

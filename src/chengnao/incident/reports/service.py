@@ -107,7 +107,8 @@ async def take_report(uow: UnitOfWork, desk: Desk, actor: Principal, given: Repo
     code = "".join(secrets.choice(_ALPHABET) for _ in range(_CODE_LENGTH))
     tracking_number = await numbered(uow, "SB")
     chosen = given.category or understood.category or UNKNOWN
-    draft = Draft(content, chosen, division_code, now, given.place, address)
+    grade = understood.grade and min(understood.grade, category(chosen).grade)
+    draft = Draft(content, chosen, division_code, now, given.place, address, grade)
     answer = given.answer.strip()
     match = None if answer else await find_match(uow, draft)
     if match is not None:
@@ -120,7 +121,7 @@ async def take_report(uow: UnitOfWork, desk: Desk, actor: Principal, given: Repo
             category=chosen,
             division_code=division_code,
             description=content,
-            grade=understood.grade and min(understood.grade, category(chosen).grade),
+            grade=grade,
             place=given.place,
             address=address,
             source_key=f"report:{report_id}",
