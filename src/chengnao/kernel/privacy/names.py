@@ -21,7 +21,7 @@ _TITLE = (
     "先生|女士|小姐|同志|老师|师傅|大爷|大妈|阿姨|婆婆|嬢嬢|大姐|大哥|医生|主任|经理|书记|局长|科长|队长|站长|所长"
     "|校长|警官|律师"
 )
-_NOT_GIVEN = rf"(?!{_TITLE}|某)"
+_NOT_GIVEN = rf"(?!{_TITLE}|某|的|电话|手机|微信|身份证|住在|家住|反映|来电|联系)"
 _NAME = rf"(?P<name>{_SURNAME}{_NOT_GIVEN}{_HAN}{{1,2}})(?![*])"
 _AFTER = (
     r"(?=[\s,，.。;；:：、!！?？()（）/|\d]|$|电话|手机|身份证|住|家住|反映|来电|反应|称|说|投诉|举报|咨询|求助|表示"
@@ -39,13 +39,14 @@ _LIKELY = re.compile(
     rf"(?:来电人|投诉人|举报人|反映人|诉求人|申请人|报警人|当事人|业主|住户|居民|村民|市民|租户|户主|患者|学生|司机|我是|本人|房东)"
     rf"{_NAME}(?=[\s,，。;；:：、()（）\d]|$|电话|手机|身份证|反映|来电|反应|称|投诉|举报|咨询|求助|，)"
 )
-_TITLED = re.compile(rf"(?P<name>(?![和于向连时应查单从]){_SURNAME}(?!{_TITLE}){_HAN}{{1,2}}?)(?={_TITLE})")
+_TITLED = re.compile(rf"(?P<name>(?![和于向连时应查单从]){_SURNAME}{_NOT_GIVEN}{_HAN}{{1,2}}?)(?={_TITLE})")
 
 _WORDS = (
     "方面 高度 马上 全部 全体 曾经 于是 向来 何时 何况 单独 安全 成天 时常 毛病 白天 汽车 时间 方便 房东 党员 "
     "司机 商户 商家 车主 路人 华人 农民 居民 明天 明显 金额 马路 温馨 关于 应该 应当 成员 万一 任何 常年 计划 "
     "家属 和平 安排 和谐 程度 包括 包工头 连续 全家 冷静 古稀 解决 项目 管理 管理员 管道 师傅 老师 高三 高中 "
-    "高中生 向上 向阳 关闭 关心 温度 严重 盛情 康复 应急 时候 方向 房屋"
+    "高中生 向上 向阳 关闭 关心 温度 严重 盛情 康复 应急 时候 方向 房屋 家庭 社区 学校 小区 物业 楼栋 门诊 "
+    "周末 周日 周一 周二 周三 周四 周五 周六 周边 周围"
 )
 _NO_NAMES = frozenset(_WORDS.split())
 _NO_NAME_ENDS = tuple("人民户员工生的地得了着过区县镇乡村街路巷楼栋号苑园城院厂店站局")
@@ -64,7 +65,7 @@ def find_names(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _is_word(name: str) -> bool:
-    return name in _NO_NAMES or name[:2] in _NO_NAMES
+    return not _NO_NAMES.isdisjoint((name, name[:2], name[1:]))
 
 
 def mask_name(name: str, following: str) -> str:
