@@ -26,6 +26,7 @@ const tokens: Record<Shade, NonNullable<ThemeConfig['token']>> = {
     colorBgContainer: '#141b23',
     colorBgElevated: '#1a232d',
     colorBorder: '#2a3542',
+    colorBorderDisabled: '#2a3542',
     colorBorderSecondary: '#212b36',
     colorTextBase: '#dbe3ea',
   },

@@ -693,7 +693,7 @@ export const en: Record<keyof typeof zh, string> = {
   'limit.set': 'Change',
   'limit.drop': 'Delete',
   'limit.category.hint': 'Choose a category to set it for that alone',
-  'rule.add': 'Category rule',
+  'rule.add': 'Add a rule',
   'rule.all': 'All of these words',
   'rule.any': 'Any of these words',
   'rule.words.hint': 'Separate words by spaces or commas',

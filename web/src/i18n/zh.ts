@@ -691,7 +691,7 @@ export const zh = {
   'limit.set': '修改',
   'limit.drop': '删除',
   'limit.category.hint': '可只对一个类别设定；不选则按当前行',
-  'rule.add': '类别规则',
+  'rule.add': '新增规则',
   'rule.all': '必须都出现的词',
   'rule.any': '出现其一的词',
   'rule.words.hint': '多个词用空格或顿号分开',

@@ -13,6 +13,11 @@ function useDelayed(value: string): string {
   return delayed;
 }
 
+/** Keeps Enter from taking what was found for fewer letters, until the server has answered for all of them. */
+export function namedSo(typed: string, option?: { value: string; label: string }): boolean {
+  return option !== undefined && `${option.label} ${option.value}`.toLowerCase().includes(typed.trim().toLowerCase());
+}
+
 interface Field {
   value?: string;
   onChange?: (value: string | undefined) => void;
@@ -31,7 +36,7 @@ export function UnitSelect({ placeholder, testId = 'unit-select', allowClear = f
     <Select
       {...field}
       {...(multiple ? { mode: 'multiple' as const } : {})}
-      showSearch={{ filterOption: false, onSearch: setTyped }}
+      showSearch={{ filterOption: namedSo, onSearch: setTyped }}
       allowClear={allowClear}
       options={(units.data?.items ?? []).map(({ id, name }) => ({ value: id, label: name }))}
       loading={units.isFetching}
@@ -58,7 +63,7 @@ export function DivisionSelect({
   return (
     <Select
       {...field}
-      showSearch={{ filterOption: false, onSearch: setTyped }}
+      showSearch={{ filterOption: namedSo, onSearch: setTyped }}
       allowClear={allowClear}
       options={(divisions.data?.items ?? []).map(({ code, name }) => ({ value: code, label: name }))}
       placeholder={placeholder ?? t('field.division')}

@@ -29,13 +29,14 @@ export function LimitsTab() {
   };
   return (
     <>
-      <p className="muted">{t('limit.amount.hint')}</p>
+      <p className="filters muted">{t('limit.amount.hint')}</p>
       <Table<Limit>
         size="small"
         rowKey={(row) => `${row.category} ${row.grade} ${row.step}`}
         dataSource={limits.data ?? []}
         loading={limits.isPending}
         pagination={false}
+        scroll={{ x: 640 }}
         columns={[
           { title: t('field.category'), key: 'category', render: (_, row) => row.category_name },
           { title: t('field.grade'), key: 'grade', width: 90, render: (_, row) => <LevelMark level={row.grade as 1 | 2 | 3 | 4} of="incident" /> },

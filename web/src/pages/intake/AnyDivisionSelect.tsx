@@ -3,6 +3,7 @@ import { useEffect, useState } from 'react';
 import { useGet } from '../../api/hooks';
 import type { Division, Paged, PlaceFound } from '../../api/types';
 import { useTexts } from '../../i18n';
+import { namedSo } from '../../ui/selects';
 
 interface Props {
   known: PlaceFound[];
@@ -30,8 +31,7 @@ export function AnyDivisionSelect({ known, ...field }: Props) {
   return (
     <Select
       {...field}
-      showSearch={{ filterOption: false, onSearch: setTyped }}
-      allowClear
+      showSearch={{ filterOption: namedSo, onSearch: setTyped }}
       options={[...options].map(([value, label]) => ({ value, label }))}
       placeholder={t('field.division')}
       aria-label={t('field.division')}

@@ -124,7 +124,7 @@ export default function IntakePage() {
             </Form.Item>
             <div className="form-pair">
               <Form.Item name="category" label={t('field.category')}>
-                <CategorySelect testId="intake-category" onChange={(value) => value && choose('category', value)} />
+                <CategorySelect allowClear={false} testId="intake-category" onChange={(value) => value && choose('category', value)} />
               </Form.Item>
               <Form.Item name="division_code" label={t('field.division')}>
                 <AnyDivisionSelect known={found?.divisions ?? []} onChange={(value) => value && choose('division_code', value)} />

@@ -119,7 +119,7 @@ function Waiting() {
       columns={[
         { title: t('request.kind'), key: 'kind', width: 90, render: (_, row) => row.kind_name },
         { title: t('field.incident'), key: 'incident', width: 120, render: (_, row) => <Link to={`/incidents/${row.incident_id}`}>{t('merge.other')}</Link> },
-        { title: t('action.reason'), key: 'reason', render: (_, row) => `${row.unit_name ?? ''} ${row.asked_by_name}：${row.reason}` },
+        { title: t('action.reason'), key: 'reason', minWidth: 180, render: (_, row) => `${row.unit_name ?? ''} ${row.asked_by_name}：${row.reason}` },
         { title: t('request.until.label'), key: 'until', width: 140, render: (_, row) => showTime(row.until) },
         { title: t('request.decide_by'), key: 'by', width: 140, render: (_, row) => <Due at={row.decide_by} overdue={row.overdue} /> },
         { title: '', key: 'decide', width: 380, render: (_, row) => <Decision request={row} /> },
