@@ -17,7 +17,7 @@ _NICENESS = 10
 
 async def train_first(settings: Settings) -> None:
     """Return once the data folder has a classifier; where its training fails, people choose the categories."""
-    if classifier_path(settings.home).exists():
+    if not settings.first_classifier or classifier_path(settings.home).exists():
         return
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "chengnao.app.first_classifier", env={**os.environ, "CHENGNAO_HOME": str(settings.home)}

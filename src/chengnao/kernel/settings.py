@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     demonstration: bool = Field(False, description="run the demonstration city and its accounts")
     clock_speed: float = Field(1.0, ge=1.0, le=600.0, description="city seconds in a real second; 1 in operation")
     log_bytes: int = Field(4 * 2**30, ge=2**24, description="room for readings that wait to be stored")
+    first_classifier: bool = Field(True, description="train a classifier from made texts where there is none")
     secure_cookies: bool = Field(False, description="session cookie only over HTTPS; set it behind a TLS proxy")
     session_hours: float = Field(12.0, gt=0, le=72)
     public_reports_per_hour: int = Field(20, ge=1, le=10_000, description="reports of one address without an account")
