@@ -16,7 +16,8 @@ from chengnao.incident.drafts.service import add_draft
 from chengnao.incident.importing.jobs import ReadRow
 from chengnao.incident.importing.model import BadRow, RowError, Spot
 from chengnao.incident.importing.repository import ImportRepository
-from chengnao.incident.importing.service import Handed, Taking, open_import
+from chengnao.incident.importing.service import Handed, open_import
+from chengnao.incident.importing.taking import Taking
 from chengnao.incident.merging.service import merge_incident
 from chengnao.incident.model import Action, Incident, Source
 from chengnao.incident.moves import Move

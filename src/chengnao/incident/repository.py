@@ -1,6 +1,6 @@
 """SQL over incidents, their tasks and their timelines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from typing import Any
@@ -48,10 +48,14 @@ SORTS: dict[str, tuple[Any, ...]] = {
 
 
 class IncidentRepository(Repository):
-    async def next_number(self, series: str, day: date) -> int:
-        """The next number of the series on that day: no gaps among committed ones, none given twice."""
-        statement = insert(NumberRow).values(series=series, day=day, last=1)
-        statement = statement.on_conflict_do_update(index_elements=["series", "day"], set_={"last": NumberRow.last + 1})
+    async def next_number(self, series: str, day: date, count: int = 1) -> int:
+        """The next number of the series on that day: no gaps among committed ones, none given twice.
+
+        Of several numbers that are taken at once it is the last.
+        """
+        statement = insert(NumberRow).values(series=series, day=day, last=count)
+        changed = {"last": NumberRow.last + count}
+        statement = statement.on_conflict_do_update(index_elements=["series", "day"], set_=changed)
         return int(await self.session.scalar(statement.returning(NumberRow.last)) or 0)
 
     async def add(self, incident: Incident, source_key: str | None) -> bool:
@@ -59,6 +63,11 @@ class IncidentRepository(Repository):
         statement = insert(IncidentRow).values(**_plain(incident), source_key=source_key)
         statement = statement.on_conflict_do_nothing(index_elements=["source_key"])
         return (await self.session.scalar(statement.returning(IncidentRow.id))) is not None
+
+    async def add_all(self, incidents: Mapping[str, Incident]) -> None:
+        """Add many at once, by what each was opened for."""
+        values = [_plain(incident) | {"source_key": key} for key, incident in incidents.items()]
+        await self.session.execute(insert(IncidentRow), values)
 
     async def by_source(self, source_key: str) -> Incident | None:
         row = await self.session.scalar(select(IncidentRow).where(IncidentRow.source_key == source_key))
@@ -205,21 +214,26 @@ class IncidentRepository(Repository):
     # Timeline.
 
     async def add_entry(self, entry: TimelineEntry) -> None:
-        await self.session.execute(
-            insert(TimelineRow).values(
-                incident_id=entry.incident_id,
-                seq=entry.seq,
-                at=entry.at,
-                actor_kind=entry.actor.kind,
-                actor_id=entry.actor.id,
-                actor_name=entry.actor.name,
-                action=entry.action,
-                from_state=entry.from_state and entry.from_state.value,
-                to_state=entry.to_state.value,
-                reason=entry.reason,
-                data=dict(entry.data),
-            )
-        )
+        await self.add_entries([entry])
+
+    async def add_entries(self, entries: Sequence[TimelineEntry]) -> None:
+        values = [
+            {
+                "incident_id": entry.incident_id,
+                "seq": entry.seq,
+                "at": entry.at,
+                "actor_kind": entry.actor.kind,
+                "actor_id": entry.actor.id,
+                "actor_name": entry.actor.name,
+                "action": entry.action,
+                "from_state": entry.from_state and entry.from_state.value,
+                "to_state": entry.to_state.value,
+                "reason": entry.reason,
+                "data": dict(entry.data),
+            }
+            for entry in entries
+        ]
+        await self.session.execute(insert(TimelineRow), values)
 
     async def timeline_of(self, incident_id: str) -> list[TimelineEntry]:
         query = select(TimelineRow).where(TimelineRow.incident_id == incident_id).order_by(TimelineRow.seq)

@@ -15,6 +15,7 @@ from chengnao.incident.importing.files import file_of, keep_file
 from chengnao.incident.importing.jobs import Counts, Job, JobState, KeptRow, RowState
 from chengnao.incident.importing.model import Mode
 from chengnao.incident.importing.repository import ImportRepository, RowFilter
+from chengnao.incident.importing.taking import Taking
 from chengnao.incident.importing.views import ImportedRowOut
 from chengnao.incident.importing.worker import ATTEMPTS, ImportWorker
 from chengnao.incident.model import Incident, Source, State
@@ -88,9 +89,9 @@ class Imports:
         assert incident is not None
         return incident, reports[0]
 
-    async def taking(self, job: Job) -> service.Taking:
+    async def taking(self, job: Job) -> Taking:
         async with self.database.unit_of_work() as uow:
-            return await service.Taking.of(uow, self.desk, job)
+            return await Taking.of(uow, self.desk, job)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from chengnao.incident.importing.jobs import Counts, Job, JobState, RowState
 from chengnao.incident.importing.model import BadRow, Crs, Mode, Odd, Row
 from chengnao.incident.importing.reading import Book, Reading, read_file
 from chengnao.incident.importing.repository import ImportRepository
+from chengnao.incident.importing.taking import row_error
 from chengnao.incident.reports.model import Channel
 from chengnao.kernel.access.model import Principal, Scope
 from chengnao.kernel.clock import CST, SystemClock, load_clock
@@ -160,7 +161,7 @@ def _tried(book: Book, index: DivisionIndex, division: str | None) -> Iterator[R
         try:
             yield placed(row, index, None, division, CITY)[0]
         except Conflict as error:
-            yield BadRow(row.spot, row.cells, (service.row_error(row.spot, error),))
+            yield BadRow(row.spot, row.cells, (row_error(row.spot, error),))
 
 
 def _packaged_divisions() -> list[Division]:

@@ -85,7 +85,13 @@ class ImportRepository(Repository):
 
     async def change_row(self, row: KeptRow, **values: Any) -> None:
         where = (ImportedRowRow.import_id == row.import_id, ImportedRowRow.number == row.number)
-        await self.session.execute(update(ImportedRowRow).where(*where).values(**values))
+        await self.session.execute(update(ImportedRowRow).where(*where).values(**_texts(values)))
+
+    async def settle(self, rows: Sequence[KeptRow]) -> None:
+        """Keep what became of rows."""
+        kept = ("import_id", "number", "state", "errors", "odd", "key", "report_id", "incident_id")
+        values = [{name: value for name, value in _plain(row).items() if name in kept} for row in rows]
+        await self.session.execute(update(ImportedRowRow), values)
 
     async def row(self, import_id: str, number: int, *, lock: bool = False) -> KeptRow | None:
         query = select(ImportedRowRow).where(ImportedRowRow.import_id == import_id, ImportedRowRow.number == number)
@@ -112,8 +118,12 @@ class ImportRepository(Repository):
 
 
 def _plain(value: Job | KeptRow) -> dict[str, Any]:
+    return _texts(asdict(value))
+
+
+def _texts(values: dict[str, Any]) -> dict[str, Any]:
     """Column values: enumerations as their text."""
-    return {key: each.value if isinstance(each, StrEnum) else each for key, each in asdict(value).items()}
+    return {key: each.value if isinstance(each, StrEnum) else each for key, each in values.items()}
 
 
 def _job(row: ImportRow) -> Job:

@@ -11,6 +11,7 @@ from chengnao.incident.importing.files import keep_file
 from chengnao.incident.importing.jobs import Job, RowState
 from chengnao.incident.importing.model import Crs, Mode, Odd
 from chengnao.incident.importing.repository import ImportRepository, RowFilter
+from chengnao.incident.importing.taking import Taking
 from chengnao.incident.importing.views import ImportedRowOut, ImportOut
 from chengnao.incident.reports.desk import desk_at
 from chengnao.incident.reports.model import Channel
@@ -91,8 +92,8 @@ async def list_imported_rows(
     return PageOf.of(found, [ImportedRowOut.of(row, taking.cells(row)) for row in found.items])
 
 
-async def _taking(uow: UnitOfWork, context: Context, job: Job) -> service.Taking:
-    return await service.Taking.of(uow, desk_at(context.settings.home), job)
+async def _taking(uow: UnitOfWork, context: Context, job: Job) -> Taking:
+    return await Taking.of(uow, desk_at(context.settings.home), job)
 
 
 class CellsIn(BaseModel):

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from chengnao.incident.importing.files import file_of, forget_files
 from chengnao.incident.importing.jobs import Job, JobState, ReadRow
 from chengnao.incident.importing.repository import ImportRepository
-from chengnao.incident.importing.service import Taking, take_batch
+from chengnao.incident.importing.taking import Taking, take_batch
 from chengnao.incident.reports.service import Desk
 from chengnao.kernel.database import Database
 from chengnao.kernel.errors import ChengnaoError
@@ -42,6 +42,8 @@ class ImportWorker:
         self._database = database
         self._home = home
         self._desk = desk
+        self._taking: dict[str, Taking] = {}
+        """Of the imports that are being taken in."""
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -103,8 +105,11 @@ class ImportWorker:
     async def _take(self, job: Job) -> None:
         limit = CASES_AT_ONCE if job.historic else REPORTS_AT_ONCE
         async with self._database.unit_of_work() as uow:
-            done = await take_batch(uow, await Taking.of(uow, self._desk, job), limit)
+            if job.id not in self._taking:
+                self._taking[job.id] = await Taking.of(uow, self._desk, job)
+            done = await take_batch(uow, self._taking[job.id], limit)
             if not done:
+                del self._taking[job.id]
                 values = {"state": JobState.DONE.value, "finished_at": uow.clock.now()}
                 await ImportRepository(uow.session).change(job.id, **values)
             await uow.commit()

@@ -1,5 +1,6 @@
 """SQL over reports and the sealed contacts of those who made them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -26,8 +27,11 @@ class ReportFilter:
 
 class ReportRepository(Repository):
     async def add(self, report: Report) -> None:
-        values = asdict(report) | {"channel": report.channel.value, "odd": list(report.odd)}
-        await self.session.execute(insert(ReportRow).values(**values))
+        await self.add_all([report])
+
+    async def add_all(self, reports: Sequence[Report]) -> None:
+        values = [asdict(each) | {"channel": each.channel.value, "odd": list(each.odd)} for each in reports]
+        await self.session.execute(insert(ReportRow), values)
 
     async def reports(self, scope: Scope, request: PageRequest, wanted: ReportFilter) -> Page[Report]:
         row = ReportRow
@@ -71,7 +75,11 @@ class ReportRepository(Repository):
         await self.session.execute(update(ReportRow).where(ReportRow.id == report_id).values(**values))
 
     async def add_contact(self, report_id: str, sealed: bytes) -> None:
-        await self.session.execute(insert(ContactRow).values(report_id=report_id, sealed=sealed))
+        await self.add_contacts({report_id: sealed})
+
+    async def add_contacts(self, sealed: Mapping[str, bytes]) -> None:
+        values = [{"report_id": report_id, "sealed": each} for report_id, each in sealed.items()]
+        await self.session.execute(insert(ContactRow), values)
 
     async def unsealed(self, limit: int) -> list[tuple[str, bytes]]:
         """Contacts that an upgrade could not seal: a zero byte, then what is to be sealed."""
