@@ -56,6 +56,7 @@ class Told:
     category: str
     """That of the report when it came in."""
     division_code: str
+    unit_id: str | None
     received_at: datetime
     incident_id: str
     number: str
@@ -188,7 +189,9 @@ class CaseRepository(Repository):
     ) -> tuple[list[Told], int]:
         """The newest reports of a period with the categories of their incidents, and how many there are."""
         report, row = ReportRow, IncidentRow
-        query = select(report, row.id, row.number, row.category, row.state).join(row, row.id == report.incident_id)
+        query = select(report, row.id, row.number, row.category, row.state, row.unit_id).join(
+            row, row.id == report.incident_id
+        )
         query = query.where(report.received_at >= since, report.received_at < until)
         if division_code is not None:
             query = query.where(Scope(division_code).division_condition(report.division_code))
@@ -201,13 +204,14 @@ class CaseRepository(Repository):
                 content=each.content,
                 category=each.category,
                 division_code=each.division_code,
+                unit_id=unit_id,
                 received_at=each.received_at,
                 incident_id=incident_id,
                 number=number,
                 final=final,
                 settled=state == State.CLOSED.value,
             )
-            for each, incident_id, number, final, state in rows
+            for each, incident_id, number, final, state, unit_id in rows
         ], total or 0
 
     async def ends_of(self, incident_ids: Collection[str]) -> dict[str, State]:

@@ -1,11 +1,12 @@
 """The changes that can be proposed, as data: each says what shall be, `None` that it shall be no more. Pure."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from chengnao.incident.rulebook import Step
+from chengnao.kernel.ids import new_id
 from chengnao.kernel.vocabulary import Named
 
 
@@ -18,6 +19,10 @@ class ProposalKind(Named):
 
 class _Change(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def settled(self) -> Self:
+        """The change with the id of what it makes, where it makes something new."""
+        return self
 
 
 Code = Annotated[str, Field(min_length=1, max_length=64)]
@@ -70,6 +75,9 @@ class CategoryRuleChange(_Change):
     any_words: Annotated[list[Word], Field(max_length=50)] = []
     division_code: Division | None = None
     note: Annotated[str, Field(max_length=500)] = ""
+
+    def settled(self) -> Self:
+        return self.model_copy(update={"rule_id": self.rule_id or new_id()})
 
 
 Change: TypeAlias = Annotated[

@@ -13,6 +13,7 @@ from chengnao.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.organisation.model import ancestors
 from chengnao.kernel.organisation.repository import OrganisationRepository
+from chengnao.review.proposals.category_rule import CategoryRuleKind
 from chengnao.review.proposals.changes import Change, ProposalKind
 from chengnao.review.proposals.events import ProposalDecided, ProposalMade
 from chengnao.review.proposals.kinds import Kind, Tools
@@ -39,6 +40,7 @@ KINDS: Mapping[ProposalKind, Kind[Any]] = {
     ProposalKind.RESPONSIBILITY: ResponsibilityKind(),
     ProposalKind.LIMIT: LimitKind(),
     ProposalKind.THRESHOLD: ThresholdKind(),
+    ProposalKind.CATEGORY_RULE: CategoryRuleKind(),
 }
 DEFAULT_DAYS = {ProposalKind.THRESHOLD: 7}
 """How far back a replay goes where nothing is said; 90 days for the others."""
@@ -64,7 +66,7 @@ async def make(
     """
     if review_id is not None:
         await require_review(uow, Scope.of(actor), review_id)
-    kind = ProposalKind(change.kind)
+    kind, change = ProposalKind(change.kind), change.settled()
     target = await KINDS[kind].target(uow, change)
     proposal = Proposal(
         id=new_id(),
