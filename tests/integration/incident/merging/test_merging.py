@@ -297,6 +297,22 @@ async def test_a_chain_moves_along_and_comes_apart_in_any_order(city: Database) 
     assert (await now_is(city, c)).merged_into is None
 
 
+async def test_what_came_out_and_went_elsewhere_is_left_alone_by_an_older_undo(city: Database) -> None:
+    """C into B, B into A, C out and into A: taking B out must not carry C's report off."""
+    places = {name: Place(106.50 + 0.02 * number, 29.5) for number, name in enumerate("ABC")}
+    a, b, c = [(await reported(city, "路灯不亮", place=places[name])).incident for name in "ABC"]
+    first = await merged(city, await now_is(city, c), b)
+    second = await merged(city, await now_is(city, b), a)
+    await undone(city, first.id)
+    third = await merged(city, await now_is(city, c), a)
+    await undone(city, second.id)
+    assert len(await reports_of(city, a)) == 2
+    assert len(await reports_of(city, b)) == 1
+    assert (await now_is(city, c)).merged_into == a.id
+    await undone(city, third.id)
+    assert [len(await reports_of(city, each)) for each in (a, b, c)] == [1, 1, 1]
+
+
 async def test_what_cannot_be_merged(city: Database, clock: FixedClock) -> None:
     one, two, ended = [await opened(city, replace(LAMP, place=None, title=name)) for name in "ABC"]
     await closed(city, ended, clock)

@@ -29,7 +29,7 @@ from tests.support.soundness import unsound
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]
 
 AUTHORITY = Authority.load()
-NUMBER = st.integers(0, 50)
+NUMBER = st.integers(0, 5)
 DESK = Desk(Vault({"00000001": "11" * 32}), nothing_understood)
 EMPTIED = (
     "incident_merges, report_contacts, incident_reports, incident_tasks, incident_timeline, incidents, outbox, answers"
@@ -83,7 +83,7 @@ def machine(world: World) -> type[RuleBasedStateMachine]:
 
         @initialize()
         def begin(self) -> None:
-            for _ in range(4):
+            for _ in range(3):
                 self.new_report()
 
         @rule()
