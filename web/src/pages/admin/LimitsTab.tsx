@@ -1,4 +1,4 @@
-import { App, Button, Input, Modal, Table } from 'antd';
+import { App, Button, Form, Input, Modal, Table } from 'antd';
 import { useState } from 'react';
 import { api } from '../../api/client';
 import { useGet, useRefresh } from '../../api/hooks';
@@ -78,9 +78,14 @@ export function LimitsTab() {
           onOk={() => void act(api.put('/limits', { category: category ?? editing.category, grade: editing.grade, step: editing.step, amount }))}
           okButtonProps={{ disabled: !amount.trim() }}
         >
-          <p className="muted">{t('limit.category.hint')}</p>
-          <CategorySelect {...(category ? { value: category } : {})} onChange={setCategory} testId="limit-category" />
-          <Input value={amount} onChange={(event) => setAmount(event.target.value)} placeholder="3 wd" />
+          <Form layout="vertical">
+            <Form.Item label={t('field.category')} extra={t('limit.category.hint')}>
+              <CategorySelect {...(category ? { value: category } : {})} onChange={setCategory} placeholder={editing.category_name} testId="limit-category" />
+            </Form.Item>
+            <Form.Item label={t('limit.amount')} extra={t('limit.amount.hint')}>
+              <Input value={amount} onChange={(event) => setAmount(event.target.value)} placeholder="3 wd" />
+            </Form.Item>
+          </Form>
         </Modal>
       )}
     </>

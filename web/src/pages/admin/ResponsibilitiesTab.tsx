@@ -107,7 +107,7 @@ export function ResponsibilitiesTab() {
             <UnitSelect />
           </Form.Item>
           <Form.Item name="deputy_unit_id" label={t('responsibility.deputy')}>
-            <UnitSelect allowClear testId="deputy-select" />
+            <UnitSelect allowClear placeholder={t('responsibility.deputy')} testId="deputy-select" />
           </Form.Item>
         </Form>
       </Modal>

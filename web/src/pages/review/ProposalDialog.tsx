@@ -5,9 +5,12 @@ import { api } from '../../api/client';
 import { useGet, useRefresh } from '../../api/hooks';
 import type { Paged, ProposalDetail, ProposalIn, ReviewDetail, Threshold } from '../../api/types';
 import { useTexts } from '../../i18n';
+import { LevelMark } from '../../ui/level';
+import { useClassName, useMetricName } from '../../ui/names';
 import { CategorySelect, DivisionSelect, UnitSelect } from '../../ui/selects';
 
 const kinds = ['responsibility', 'limit', 'category_rule', 'threshold'] as const;
+const grades = [1, 2, 3, 4] as const;
 const steps = ['dispatch', 'accept', 'handle', 'verify', 'close', 'settle', 'request', 'whole'] as const;
 
 interface Fields {
@@ -77,7 +80,7 @@ export function ProposalDialog({ review, onClose }: { review: ReviewDetail; onCl
         {kind === 'limit' && (
           <div className="form-pair">
             <Form.Item name="grade" label={t('field.grade')} rules={needed(t('field.grade'))}>
-              <Select options={[1, 2, 3, 4].map((value) => ({ value, label: value }))} />
+              <Select options={grades.map((value) => ({ value, label: <LevelMark level={value} of="incident" long /> }))} />
             </Form.Item>
             <Form.Item name="step" label={t('limit.step')}>
               <Select options={steps.map((value) => ({ value, label: t(`limit.step.${value}`) }))} />
@@ -102,15 +105,17 @@ export function ProposalDialog({ review, onClose }: { review: ReviewDetail; onCl
 }
 
 function ThresholdFields() {
-  const { t } = useTexts();
+  const { t, word } = useTexts();
+  const className = useClassName();
+  const metricName = useMetricName();
   const rules = useGet<Paged<Threshold>>('/thresholds', { size: 200 });
   return (
     <div className="form-pair">
       <Form.Item name="rule_id" label={t('proposal.kind.threshold')} rules={[{ required: true }]}>
-        <Select showSearch={{ optionFilterProp: 'label' }} options={(rules.data?.items ?? []).map((rule) => ({ value: rule.id, label: `${rule.device_id ?? rule.device_class ?? ''} ${rule.metric} ${rule.id}` }))} popupMatchSelectWidth={false} />
+        <Select showSearch={{ optionFilterProp: 'label' }} options={(rules.data?.items ?? []).map((rule) => ({ value: rule.id, label: `${rule.device_id ?? className(rule.device_class ?? '')} ${metricName(rule.metric, rule.device_class)} ${word('direction', rule.direction)}` }))} popupMatchSelectWidth={false} />
       </Form.Item>
       <Form.Item name="level" label={t('threshold.level')}>
-        <Select allowClear options={[1, 2, 3, 4].map((value) => ({ value: String(value), label: value }))} />
+        <Select allowClear options={grades.map((value) => ({ value: String(value), label: <LevelMark level={value} /> }))} />
       </Form.Item>
       <Form.Item name="value" label={t('threshold.value')}>
         <Input inputMode="decimal" />

@@ -32,6 +32,7 @@ function Body({ proposal }: { proposal: ProposalDetail }) {
     setBusy(true);
     try {
       await api.post(`/proposals/${proposal.id}/${path}`, body);
+      setReason('');
     } catch (error) {
       void message.error(errorText(error), 6);
     } finally {

@@ -109,7 +109,7 @@ function Body({ review }: { review: ReviewDetail }) {
             </ul>
             {open && (
               <Space.Compact block>
-                <Select className="cause-select" data-testid="cause" value={code ?? null} onChange={setCode} placeholder={t('review.cause')} aria-label={t('review.cause')} options={(causes.data ?? []).map((each) => ({ value: each.code, label: lang === 'zh' ? each.name : each.name_en }))} />
+                <Select className="cause-select" data-testid="cause" popupMatchSelectWidth={false} value={code ?? null} onChange={setCode} placeholder={t('review.cause')} aria-label={t('review.cause')} options={(causes.data ?? []).map((each) => ({ value: each.code, label: lang === 'zh' ? each.name : each.name_en }))} />
                 <Input value={text} onChange={(event) => setText(event.target.value)} placeholder={t('review.cause.text')} maxLength={500} data-testid="cause-text" />
                 <Button disabled={!code || !text.trim()} onClick={() => code && void put({ causes: [{ code, text: text.trim() }] })} data-testid="add-cause">
                   {t('review.add')}
