@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, true
 from sqlalchemy.orm import aliased
 
 from chengnao.incident.duty_measures import DutyCase, Repetition, Urge
@@ -124,19 +124,25 @@ def _repeated(scope: Scope, repetition: Repetition, now: datetime) -> Any:
     """The open incidents around which there are enough of their category, and how many."""
     other = aliased(IncidentRow)
     since = now - timedelta(days=repetition.days)
-    north = func.abs(other.lat - incident.lat) * _METRES_A_DEGREE
-    east = func.abs(other.lon - incident.lon) * _METRES_A_DEGREE * func.cos(func.radians(incident.lat))
-    # The band of latitudes is what an index can look up.
-    band = repetition.metres / _METRES_A_DEGREE
+    north = (other.lat - incident.lat) * _METRES_A_DEGREE
+    east = (other.lon - incident.lon) * _METRES_A_DEGREE * func.cos(func.radians(incident.lat))
+    # What is near lies in the same cell of a grid or in one beside it, so the two sides can be hashed.
+    beside = func.generate_series(-1, 1).table_valued("step")
+    rows, columns = beside.render_derived(name="rows"), beside.render_derived(name="columns")
+    high = repetition.metres / _METRES_A_DEGREE
+    wide = high * 2  # enough for what is near up to 60 degrees of latitude
     nearby = func.count(other.id)
     return (
         select(incident.id, nearby.label("nearby"))
         .select_from(incident)
+        .join(rows, true())
+        .join(columns, true())
         .join(
             other,
             and_(
                 other.category == incident.category,
-                other.lat.between(incident.lat - band, incident.lat + band),
+                func.floor(other.lat / high) == func.floor(incident.lat / high) + rows.c.step,
+                func.floor(other.lon / wide) == func.floor(incident.lon / wide) + columns.c.step,
                 other.opened_at >= since,
                 other.state.not_in([State.MERGED.value, State.DISMISSED.value]),
                 scope.division_condition(other.division_code),
