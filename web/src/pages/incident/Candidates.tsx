@@ -28,7 +28,7 @@ function useUndo(): (mergeId: string) => Promise<void> {
 
 /** Open incidents that may be about the same matter; one click makes this one a part of another. */
 export function Candidates({ incident }: { incident: Incident }) {
-  const { t, lang, errorText } = useTexts();
+  const { t, word, lang, errorText } = useTexts();
   const { message } = App.useApp();
   const { has } = useSession();
   const renew = useRefresh();
@@ -75,7 +75,7 @@ export function Candidates({ incident }: { incident: Incident }) {
             <div className="cell-two">
               <Link to={`/incidents/${each.incident.id}`}>{each.incident.title}</Link>
               <small>
-                <span className="num">{each.incident.number}</span> · {showTime(each.incident.opened_at)} · {each.incident.state_name}
+                <span className="num">{each.incident.number}</span> · {showTime(each.incident.opened_at)} · {word('state', each.incident.state, each.incident.state_name)}
               </small>
               <small>
                 {each.reasons.map((reason) => (

@@ -9,7 +9,7 @@ import { Panel } from '../../ui/Page';
 
 /** Everybody who told of the incident, and what each was answered. */
 export function Reports({ reports }: { reports: Report[] }) {
-  const { t } = useTexts();
+  const { t, word } = useTexts();
   const { has } = useSession();
   const [reading, setReading] = useState<Report | null>(null);
   if (reports.length === 0) return null;
@@ -20,7 +20,7 @@ export function Reports({ reports }: { reports: Report[] }) {
           <li key={report.id}>
             <p>{report.content}</p>
             <small>
-              <span className="num">{report.tracking_number}</span> · {report.channel_name} · {showTime(report.received_at)} {report.address && `· ${report.address}`}
+              <span className="num">{report.tracking_number}</span> · {word('channel', report.channel, report.channel_name)} · {showTime(report.received_at)} {report.address && `· ${report.address}`}
               {has('dispatcher', 'duty_officer', 'handler') && (
                 <Button size="small" type="link" onClick={() => setReading(report)}>
                   {t('contact.read')}

@@ -13,13 +13,13 @@ const touched = ['/incidents', '/requests', '/tasks', '/supervision'];
 
 /** Grants or refuses a request; a refusal needs a reason. */
 export function useDecide(): (request: TimeRequest, approve: boolean, reason: string) => Promise<void> {
-  const { t, errorText } = useTexts();
+  const { t, word, errorText } = useTexts();
   const { message } = App.useApp();
   const renew = useRefresh();
   return async (request, approve, reason) => {
     try {
       const decided = await api.post<TimeRequest>(`/requests/${request.id}/decision`, { approve, reason });
-      void message.success(t('request.decided', { state: decided.state_name }));
+      void message.success(t('request.decided', { state: word('request.state', decided.state) }));
     } catch (error) {
       void message.error(errorText(error));
     }
@@ -47,7 +47,7 @@ export function Decision({ request }: { request: TimeRequest }) {
 
 /** The unit's requests for more time; the unit asks, the desk decides. */
 export function Requests({ incident }: { incident: Incident }) {
-  const { t } = useTexts();
+  const { t, word } = useTexts();
   const { me, has } = useSession();
   const [asking, setAsking] = useState(false);
   const mine = has('handler') && me.unit?.code === incident.unit_id && incident.state === 'accepted';
@@ -58,10 +58,10 @@ export function Requests({ incident }: { incident: Incident }) {
         {incident.requests.map((request) => (
           <li key={request.id}>
             <span>
-              <b>{request.kind_name}</b> {t('request.until', { time: showTime(request.until) })} · {request.reason}
+              <b>{word('request.kind', request.kind)}</b> {t('request.until', { time: showTime(request.until) })} · {request.reason}
               <small className="muted">
                 {' '}
-                {request.asked_by_name} · {showTime(request.asked_at)} · {request.state_name}
+                {request.asked_by_name} · {showTime(request.asked_at)} · {word('request.state', request.state)}
                 {request.decided_by_name && ` · ${request.decided_by_name}`}
                 {request.decision && `：${request.decision}`}
               </small>

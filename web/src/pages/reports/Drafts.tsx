@@ -13,7 +13,7 @@ const touched = ['/drafts', '/reports', '/incidents'];
 
 /** Letters and recordings as the machine read them; a person checks each before it becomes a report. */
 export function Drafts() {
-  const { t, lang, errorText } = useTexts();
+  const { t, word, lang, errorText } = useTexts();
   const { message } = App.useApp();
   const renew = useRefresh();
   const view = useView();
@@ -43,13 +43,13 @@ export function Drafts() {
         path="/drafts"
         rowKey="id"
         columns={[
-          { title: t('field.channel'), key: 'channel', width: 100, render: (_, row) => row.channel_name },
+          { title: t('field.channel'), key: 'channel', width: 100, render: (_, row) => word('channel', row.channel) },
           {
             title: t('field.state'),
             key: 'state',
             render: (_, row) => (
               <>
-                {row.state_name} {row.problem && <span className="tone-over">{lang === 'zh' ? row.problem.message : row.problem.message_en}</span>}
+                {word('draft.state', row.state)} {row.problem && <span className="tone-over">{lang === 'zh' ? row.problem.message : row.problem.message_en}</span>}
               </>
             ),
           },
@@ -64,7 +64,7 @@ export function Drafts() {
 }
 
 function Check({ id, onClose }: { id: string; onClose: () => void }) {
-  const { t, errorText } = useTexts();
+  const { t, word, errorText } = useTexts();
   const { message } = App.useApp();
   const renew = useRefresh();
   const { data: draft } = useGet<DraftDetail>(`/drafts/${id}`, {}, { refetchInterval: 3000 });
@@ -93,7 +93,7 @@ function Check({ id, onClose }: { id: string; onClose: () => void }) {
     <Drawer
       open
       size="min(1100px, 100%)"
-      title={`${draft.channel_name} · ${draft.state_name}`}
+      title={`${word('channel', draft.channel)} · ${word('draft.state', draft.state)}`}
       onClose={onClose}
       footer={
         editable && (

@@ -15,7 +15,7 @@ const running = (each: Import) => ['waiting', 'reading', 'taking'].includes(each
 
 /** Files of reports: what came of each, and of each of their rows. */
 export function Imports() {
-  const { t } = useTexts();
+  const { t, word } = useTexts();
   const view = useView();
   const chosen = view.get('import');
   if (chosen) return <OneImport id={chosen} />;
@@ -35,7 +35,7 @@ export function Imports() {
               </button>
             ),
           },
-          { title: t('field.state'), key: 'state', width: 100, render: (_, row) => row.state_name },
+          { title: t('field.state'), key: 'state', width: 100, render: (_, row) => word('import.state', row.state) },
           { title: t('import.total'), key: 'total', width: 80, align: 'right', render: (_, row) => <span className="num">{row.total}</span> },
           { title: t('import.accepted'), key: 'accepted', width: 80, align: 'right', render: (_, row) => <span className="num">{row.accepted}</span> },
           { title: t('import.rejected'), key: 'rejected', width: 80, align: 'right', render: (_, row) => <span className={row.rejected ? 'num tone-over' : 'num'}>{row.rejected}</span> },
@@ -84,7 +84,7 @@ function Bring() {
 const states = ['rejected', 'accepted', 'ready', 'known', 'discarded'] as const;
 
 function OneImport({ id }: { id: string }) {
-  const { t, lang } = useTexts();
+  const { t, word, lang } = useTexts();
   const view = useView();
   const [editing, setEditing] = useState<ImportedRow | null>(null);
   const answer = useGet<Import>(`/imports/${id}`, {}, { refetchInterval: 1500 });
@@ -96,7 +96,7 @@ function OneImport({ id }: { id: string }) {
     <>
       <div className="filters">
         <Button onClick={() => view.set({ import: null, state: null, page: null })}>{t('back')}</Button>
-        <b>{found.file_name}</b> {found.state_name}
+        <b>{found.file_name}</b> {word('import.state', found.state)}
         {running(found) && <Progress className="import-progress" percent={found.total ? Math.round((done / found.total) * 100) : 0} />}
         <Segmented value={state} onChange={(value) => view.set({ state: value, page: null })} options={states.map((each) => ({ value: each, label: `${t(`import.${each}`)} ${found[each]}` }))} />
       </div>

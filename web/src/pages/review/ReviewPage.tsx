@@ -22,7 +22,7 @@ export default function ReviewPage() {
 }
 
 function Body({ review }: { review: ReviewDetail }) {
-  const { t, lang, errorText } = useTexts();
+  const { t, word, lang, errorText } = useTexts();
   const { message } = App.useApp();
   const { has } = useSession();
   const renew = useRefresh();
@@ -54,7 +54,7 @@ function Body({ review }: { review: ReviewDetail }) {
       extra={
         <>
           <span className="muted">
-            {review.number} · {review.state_name} · {review.occasions.map((each) => (lang === 'zh' ? each.name : each.name_en)).join('、')}
+            {review.number} · {t(`review.state.${review.state}`)} · {review.occasions.map((each) => (lang === 'zh' ? each.name : each.name_en)).join('、')}
           </span>
           <Button icon={<PrinterOutlined />} href={`/api/print/reviews/${review.id}`} target="_blank">
             {t('print')}
@@ -148,7 +148,7 @@ function Body({ review }: { review: ReviewDetail }) {
             <ul className="findings">
               {review.proposals.map((each) => (
                 <li key={each.id}>
-                  <Link to={`/proposals/${each.id}`}>{each.about}</Link> <small className="muted">{each.state_name}</small>
+                  <Link to={`/proposals/${each.id}`}>{each.about}</Link> <small className="muted">{word('proposal.state', each.state, each.state_name)}</small>
                 </li>
               ))}
             </ul>

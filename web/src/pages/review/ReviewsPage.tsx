@@ -49,7 +49,7 @@ function Reviews() {
             ),
           },
           { title: t('review.occasions'), key: 'occasions', render: (_, row) => row.occasions.map((each) => (lang === 'zh' ? each.name : each.name_en)).join('、') },
-          { title: t('field.state'), key: 'state', width: 110, render: (_, row) => row.state_name },
+          { title: t('field.state'), key: 'state', width: 110, render: (_, row) => t(`review.state.${row.state}`) },
           { title: t('review.opened'), key: 'opened', width: 200, render: (_, row) => `${row.opened_by_name} ${showTime(row.opened_at)}` },
         ]}
       />

@@ -110,14 +110,14 @@ function Duty() {
 }
 
 function Waiting() {
-  const { t } = useTexts();
+  const { t, word } = useTexts();
   return (
     <PagedTable<TimeRequest>
       path="/requests"
       query={{ state: 'open' }}
       rowKey="id"
       columns={[
-        { title: t('request.kind'), key: 'kind', width: 90, render: (_, row) => row.kind_name },
+        { title: t('request.kind'), key: 'kind', width: 90, render: (_, row) => word('request.kind', row.kind) },
         { title: t('field.incident'), key: 'incident', width: 120, render: (_, row) => <Link to={`/incidents/${row.incident_id}`}>{t('merge.other')}</Link> },
         { title: t('action.reason'), key: 'reason', minWidth: 180, render: (_, row) => `${row.unit_name ?? ''} ${row.asked_by_name}：${row.reason}` },
         { title: t('request.until.label'), key: 'until', width: 140, render: (_, row) => showTime(row.until) },
