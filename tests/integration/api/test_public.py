@@ -223,6 +223,21 @@ async def test_a_voice_message_is_a_report_at_once_and_its_words_come_from_a_per
         assert contact.json()["content"] == text_
 
 
+async def test_two_voice_messages_from_one_place_are_two_matters_until_somebody_has_listened(
+    app: FastAPI, world: World
+) -> None:
+    async with citizen(app) as client, world.client(app, Role.DISPATCHER) as desk:
+        incidents = set()
+        for number in range(2):
+            recording = {"file": ("voice.ogg", b"OggS" + bytes([number]) * 500)}
+            audio = (await client.post("/audio", files=recording)).json()["id"]
+            made = await reported(client, content="", audio_id=audio, category="road_damage")
+            found = (await desk.get("/api/reports", params={"q": made["tracking_number"]})).json()["items"][0]
+            incidents.add(found["incident_id"])
+        await app.state.reading_queue.settled()
+    assert len(incidents) == 2
+
+
 async def test_what_can_be_chosen(app: FastAPI, world: World) -> None:
     async with citizen(app) as client:
         categories = (await client.get("/categories")).json()

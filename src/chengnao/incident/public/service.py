@@ -47,7 +47,7 @@ async def take(uow: UnitOfWork, desk: Desk, given: ReportIn, audio_id: str | Non
     if not given.content.strip():
         if draft is None:
             raise Invalid("public_nothing_said", field="content")
-        given = replace(given, content=VOICE_ONLY)
+        given = replace(given, content=VOICE_ONLY, heard=False)
     taken = await take_report(uow, desk, CITIZEN, given)
     if draft is not None:
         draft = await join_report(

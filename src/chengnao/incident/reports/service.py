@@ -53,6 +53,8 @@ class ReportIn:
     odd: tuple[str, ...] = ()
     answer: str = ""
     """What was answered at once: the matter is closed with it, and nobody is dispatched."""
+    heard: bool = True
+    """False for a recording that nobody has listened to: its words tell nothing yet, least of all what it is like."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,9 @@ async def take_report(uow: UnitOfWork, desk: Desk, actor: Principal, given: Repo
     now = uow.clock.now()
     if given.category is not None:
         category(given.category)
-    understood = await desk.understand(uow, given.content, now, given.category)
+    understood = Understood()
+    if given.heard:
+        understood = await desk.understand(uow, given.content, now, given.category)
     division_code = await find_division(uow, given.division_code, given.place, understood.division_code)
     report_id = new_id()
     content, address = mask(given.content), mask(given.address)
@@ -110,11 +114,11 @@ async def take_report(uow: UnitOfWork, desk: Desk, actor: Principal, given: Repo
     grade = understood.grade and min(understood.grade, category(chosen).grade)
     draft = Draft(content, chosen, division_code, now, given.place, address, grade)
     answer = given.answer.strip()
-    match = None if answer else await find_match(uow, draft)
+    match = await find_match(uow, draft) if given.heard and not answer else None
     if match is not None:
         incident = match.incident
     else:
-        repeat = await suspected_repeat(uow, draft)
+        repeat = await suspected_repeat(uow, draft) if given.heard else None
         opening = Opening(
             Source.REPORT,
             title=title_of(content),
