@@ -18,7 +18,7 @@ export function useUnderstanding(text: string): Understanding | null {
     let stale = false;
     const timer = window.setTimeout(() => {
       api.post<Understanding>('/classify', { text: words }).then(
-        (answer) => !stale && setFound({ ...answer, alternatives: answer.alternatives.filter(({ confidence }) => confidence >= LEAST).slice(0, 3) }),
+        (answer) => !stale && setFound({ ...answer, alternatives: answer.alternatives.filter(({ category, confidence }) => category !== 'none' && confidence >= LEAST).slice(0, 3) }),
         () => !stale && setFound(null), // everything can be entered by hand
       );
     }, PAUSE);
