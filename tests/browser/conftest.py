@@ -28,26 +28,21 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-class Desk:
-    """One person at one screen."""
+class Screen:
+    """One person at one screen, whom the platform does not know."""
 
-    def __init__(self, browser: Browser, platform: Platform, username: str, *, phone: bool = False) -> None:
-        options: dict[str, Any] = {"viewport": PHONE if phone else DESKTOP, "locale": "zh-CN"}
+    def __init__(self, browser: Browser, address: str, *, phone: bool, **options: Any) -> None:
+        options |= {"viewport": PHONE if phone else DESKTOP, "locale": "zh-CN"}
         if phone:
             options |= {"is_mobile": True, "has_touch": True}
         self.context = browser.new_context(**options)
-        self.address = platform.address
+        self.address = address
         self.strangers: list[str] = []
         self.errors: list[str] = []
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(20_000)
         self.page.on("request", self._watch)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.goto(platform.address)
-        self.test_id("username").fill(username)
-        self.test_id("password").fill(PASSWORD)
-        self.test_id("signin").click()
-        self.test_id("signin").wait_for(state="detached")
 
     def _watch(self, request: Request) -> None:
         if not request.url.startswith((self.address, "data:", "blob:")):
@@ -71,3 +66,20 @@ class Desk:
         self.context.close()
         assert self.strangers == []
         assert self.errors == []
+
+
+class Desk(Screen):
+    """One person signed in at one screen; `address` where it is not reached directly."""
+
+    def __init__(
+        self, browser: Browser, platform: Platform, username: str, *, phone: bool = False, address: str | None = None
+    ) -> None:
+        super().__init__(browser, address or platform.address, phone=phone)
+        self.open("/")
+        self.sign_in(username)
+
+    def sign_in(self, username: str) -> None:
+        self.test_id("username").fill(username)
+        self.test_id("password").fill(PASSWORD)
+        self.test_id("signin").click()
+        self.test_id("signin").wait_for(state="detached")

@@ -67,6 +67,7 @@ def test_from_a_reading_to_a_counted_incident(
     expect(handler.test_id("task-card")).to_contain_text("待签收")
     assert handler.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "scrolls sideways"
     handler.test_id("action-return").click()
+    handler.page.get_by_text("属地不符", exact=True).click()
     handler.test_id("reason-input").fill("属地不符，应由邻近单位处理")
     handler.test_id("confirm").click()
     expect(handler.page.get_by_test_id("task-card")).to_have_count(0)

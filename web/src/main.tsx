@@ -14,6 +14,8 @@ const client = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 5_000,
+      // Also without a network: the service worker has the last answers.
+      networkMode: 'always',
       refetchOnWindowFocus: false,
       // Only a broken connection is worth another try; an answer with a reason is not.
       retry: (failures, error) => failures < 2 && (!(error instanceof ApiError) || error.status === 0 || error.status >= 502),

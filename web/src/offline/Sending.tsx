@@ -40,13 +40,8 @@ export function Sending() {
 
   useEffect(() => {
     if (inTheStreet) installWorker('/');
-    void answersFor(me.id);
     const renew = () => void client.invalidateQueries();
-    // What was read before the service worker took over is read again, so that it is kept.
-    const controlled = () => {
-      void answersFor(me.id);
-      renew();
-    };
+    void answersFor(me.id).then((gone) => (gone ? renew() : refresh(client, ['/session'])));
     const stopListening = listen((news) => {
       if (news.kind === 'sent') {
         showAnswer(client, news.answer);
@@ -56,6 +51,8 @@ export function Sending() {
     });
     const stopSending = startSending();
     window.addEventListener('online', renew);
+    // What was asked for before the service worker took over is asked for again, so that the answers are kept.
+    const controlled = () => void client.cancelQueries().then(renew);
     navigator.serviceWorker?.addEventListener('controllerchange', controlled);
     return () => {
       stopListening();

@@ -24,12 +24,12 @@ export const useAnsweredAt = () => useSyncExternalStore(subscribe, answeredAt);
 
 const OWNER = 'chengnao.answers.of';
 
-/** Another person's answers go when somebody signs in; who that is, is kept. */
-export async function answersFor(userId: string): Promise<void> {
-  if (!('caches' in window)) return;
-  if (localStorage.getItem(OWNER) !== userId) await forgetAnswers();
+/** Another person's answers go when somebody signs in; true where some may have gone that this person has just read. */
+export async function answersFor(userId: string): Promise<boolean> {
+  const known = localStorage.getItem(OWNER) === userId;
+  if (!known) await forgetAnswers();
   localStorage.setItem(OWNER, userId);
-  await fetch('/api/session').catch(() => undefined);
+  return !known;
 }
 
 /** Whoever signs out leaves nothing to read behind; what waits to be sent stays. */

@@ -66,7 +66,12 @@ export function startSending(): () => void {
 
 /** Registers the service worker for a part of the site; without HTTPS there is none, and the queue needs an open page. */
 export function installWorker(scope: '/' | '/citizen'): void {
-  if (import.meta.env.PROD) void navigator.serviceWorker?.register('/sw.js', { scope }).catch(() => undefined);
+  const workers = navigator.serviceWorker as ServiceWorkerContainer | undefined;
+  if (workers && import.meta.env.PROD) {
+    workers.register('/sw.js', { scope }).catch(() => undefined);
+    // A page that came while the worker was starting is not its own yet: it asks to be taken over.
+    void workers.ready.then(({ active }) => workers.controller ?? active?.postMessage('claim'));
+  }
   // Asks the browser not to clear the queue when the phone runs out of room.
   void navigator.storage?.persist?.();
 }

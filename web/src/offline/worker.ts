@@ -33,6 +33,8 @@ self.addEventListener('activate', (event) => {
   event.waitUntil(clean());
 });
 
+self.addEventListener('message', (event) => event.waitUntil(self.clients.claim()));
+
 self.addEventListener('fetch', (event) => {
   const { request } = event;
   const url = new URL(request.url);

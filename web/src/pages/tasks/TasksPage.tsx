@@ -28,6 +28,9 @@ export default function TasksPage() {
   const outbox = useOutbox(me.id);
   const [doing, setDoing] = useState<{ task: Task; step: Step } | null>(null);
 
+  // A step before may have been answered while the form for the next one was open.
+  const now = (task: Task) => answer.data?.items.find(({ id }) => id === task.id) ?? task;
+
   const queue = async (task: Task, step: Step, body: Record<string, unknown>, shots: Blob[], draft?: string) => {
     const asking = step === 'extension' || step === 'suspension';
     const lead = task.role === 'lead';
@@ -83,7 +86,7 @@ export default function TasksPage() {
           </>
         )}
       </Answered>
-      {doing && <StepDrawer {...doing} onClose={() => setDoing(null)} onDone={(body, shots, draft) => void queue(doing.task, doing.step, body, shots, draft)} />}
+      {doing && <StepDrawer task={now(doing.task)} step={doing.step} onClose={() => setDoing(null)} onDone={(body, shots, draft) => void queue(now(doing.task), doing.step, body, shots, draft)} />}
     </Page>
   );
 }

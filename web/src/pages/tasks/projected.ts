@@ -35,6 +35,8 @@ export function projected(task: Task, outbox: Entry[]): Projected {
     const after = outcome[stepOf(entry)];
     if (after && !entry.problem) ({ state, steps } = after);
   }
+  // While the deadline is not known yet, nobody can ask for a later one.
+  if (task.handle_by === null) steps = steps.filter((step) => step !== 'extension');
   if (!lead) steps = steps.filter((step) => step !== 'extension' && step !== 'suspension' && step !== 'note');
   return { state, steps, waiting };
 }
