@@ -5,18 +5,23 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import cos, radians
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from chengnao.incident.model import Incident, Source, State, Task, TaskRole, TimelineEntry
 from chengnao.incident.repository import entry_of, incident_of, task_of, visible
 from chengnao.incident.tables import IncidentRow, ReportRow, RequestRow, TaskRow, TimelineRow
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.places import Place
-from chengnao.kernel.repository import Repository
+from chengnao.kernel.repository import Repository, batched
 
 _METRES_OF_A_DEGREE = 111_000
 """A little less than in truth, so that the box is a little too large; the distance itself decides."""
+
+_AT_A_TIME = 500
+"""Incidents whose rows are read together; between two parts others may work."""
 
 
 @dataclass(frozen=True)
@@ -96,15 +101,15 @@ class CaseRepository(Repository):
         """The newest incidents opened in the period that were dispatched at least once, and how many there are."""
         row = IncidentRow
         leads = select(TaskRow.id).where(TaskRow.incident_id == row.id, TaskRow.role == TaskRole.LEAD.value)
-        query = select(row).where(*self._opened(division_code, category, since, until), leads.exists())
+        query = select(*row.__table__.c).where(*self._opened(division_code, category, since, until), leads.exists())
         total = await self.session.scalar(select(func.count()).select_from(query.subquery()))
-        rows = await self.session.scalars(query.order_by(row.opened_at.desc(), row.id).limit(limit))
-        found = [incident_of(each) for each in rows]
+        found = await self._newest(query, limit)
         tasks: defaultdict[str, list[Task]] = defaultdict(list)
         lead = TaskRow.role == TaskRole.LEAD.value
-        wanted = select(TaskRow).where(TaskRow.incident_id.in_([each.id for each in found]), lead)
-        for task in await self.session.scalars(wanted.order_by(TaskRow.seq)):
-            tasks[task.incident_id].append(task_of(task))
+        for part in batched(found, _AT_A_TIME):
+            wanted = select(*TaskRow.__table__.c).where(TaskRow.incident_id.in_([each.id for each in part]), lead)
+            for task in await self._plain(wanted.order_by(TaskRow.seq)):
+                tasks[task.incident_id].append(task_of(task))
         return [Dispatched(each, tasks[each.id]) for each in found], total or 0
 
     async def logs(
@@ -112,14 +117,14 @@ class CaseRepository(Repository):
     ) -> tuple[list[tuple[Incident, list[TimelineEntry]]], int]:
         """The newest incidents of the grade opened in the period with their timelines, and how many there are."""
         row = IncidentRow
-        query = select(row).where(*self._opened(None, category, since, until), row.grade == grade)
+        query = select(*row.__table__.c).where(*self._opened(None, category, since, until), row.grade == grade)
         total = await self.session.scalar(select(func.count()).select_from(query.subquery()))
-        rows = await self.session.scalars(query.order_by(row.opened_at.desc(), row.id).limit(limit))
-        found = [incident_of(each) for each in rows]
+        found = await self._newest(query, limit)
         entries: defaultdict[str, list[TimelineEntry]] = defaultdict(list)
-        log = select(TimelineRow).where(TimelineRow.incident_id.in_([each.id for each in found]))
-        for entry in await self.session.scalars(log.order_by(TimelineRow.seq)):
-            entries[entry.incident_id].append(entry_of(entry))
+        for part in batched(found, _AT_A_TIME):
+            log = select(*TimelineRow.__table__.c).where(TimelineRow.incident_id.in_([each.id for each in part]))
+            for entry in await self._plain(log.order_by(TimelineRow.seq)):
+                entries[entry.incident_id].append(entry_of(entry))
         return [(each, entries[each.id]) for each in found], total or 0
 
     async def requests(
@@ -158,7 +163,7 @@ class CaseRepository(Repository):
                 task.returned_at >= since,
                 task.return_code.in_(codes),
             )
-            .distinct(row.id)
+            .ext(distinct_on(row.id))
             .order_by(row.id, task.seq.desc())
         )
         return [Returned(*each) for each in await self.session.execute(query)]
@@ -218,6 +223,15 @@ class CaseRepository(Repository):
         """The states of these incidents."""
         query = select(IncidentRow.id, IncidentRow.state).where(IncidentRow.id.in_(incident_ids))
         return {incident_id: State(state) for incident_id, state in await self.session.execute(query)}
+
+    async def _newest(self, query: Select[Any], limit: int) -> list[Incident]:
+        ordered = query.order_by(IncidentRow.opened_at.desc(), IncidentRow.id).limit(limit)
+        return [incident_of(each) for each in await self._plain(ordered)]
+
+    async def _plain(self, query: Select[Any]) -> Sequence[Any]:
+        """Rows of all columns: thousands of mapped objects would cost several times as much."""
+        rows: Sequence[Any] = (await self.session.execute(query)).all()
+        return rows
 
     def _opened(
         self, division_code: str | None, category: str | None, since: datetime, until: datetime

@@ -46,7 +46,7 @@ class ReviewRepository(Repository):
         among = select(ReviewIncidentRow.review_id).where(ReviewIncidentRow.incident_id.in_(incident_ids))
         query = select(ReviewRow).where(ReviewRow.state == ReviewState.OPEN.value, ReviewRow.id.in_(among))
         if occasion is not None:
-            query = query.where(ReviewRow.occasions.any(occasion.value))  # type: ignore[arg-type]
+            query = query.where(ReviewRow.occasions.contains([occasion.value]))
         query = query.order_by(ReviewRow.opened_at, ReviewRow.id).limit(1).with_for_update()
         return await self._one(query.execution_options(populate_existing=True))
 

@@ -1,5 +1,7 @@
 """What the platform learns from returns: a draft for whoever keeps the responsibilities. Does not commit."""
 
+import logging
+
 from chengnao.incident.case_repository import CaseRepository
 from chengnao.incident.catalogue import category_name
 from chengnao.incident.dispatch.model import return_reasons
@@ -10,6 +12,7 @@ from chengnao.incident.repository import IncidentRepository
 from chengnao.incident.service import related
 from chengnao.kernel.access.model import SYSTEM, Scope
 from chengnao.kernel.database import UnitOfWork
+from chengnao.kernel.errors import Invalid, NotFound
 from chengnao.kernel.organisation.model import ancestors
 from chengnao.kernel.organisation.service import require_unit
 from chengnao.review.proposals.changes import ResponsibilityChange
@@ -18,6 +21,8 @@ from chengnao.review.proposals.patterns import WITHIN, Pattern, pattern_of
 from chengnao.review.proposals.repository import ProposalRepository
 from chengnao.review.proposals.responsibility import WRONG_UNIT, handled_instead, unit_by
 from chengnao.review.proposals.service import make, replay
+
+log = logging.getLogger(__name__)
 
 
 async def learn_from_returns(uow: UnitOfWork, incident_id: str) -> list[Proposal]:
@@ -50,8 +55,13 @@ async def _learn(uow: UnitOfWork, incident: Incident, unit_id: str) -> Proposal 
             pattern = pattern_of(again, unit_id)
             if pattern is None:
                 return None
-        change = await _change(uow, division, incident.category, unit_id, pattern.handled_by)
-        return None if change is None else await _draft(uow, change, name, unit_id, pattern)
+        try:
+            change = await _change(uow, division, incident.category, unit_id, pattern.handled_by)
+            return None if change is None else await _draft(uow, change, name, unit_id, pattern)
+        except (Invalid, NotFound) as error:
+            # Such as a division that is no more: the event must not come again and again.
+            log.info("no draft from the returns of %s: %s", name, error)
+            return None
     return None
 
 

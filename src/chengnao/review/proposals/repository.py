@@ -1,6 +1,6 @@
 """SQL over proposals and the cases of their replays."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
@@ -26,8 +26,7 @@ class ProposalRepository(Repository):
     async def save(self, proposal: Proposal) -> None:
         await self.session.execute(update(ProposalRow).where(ProposalRow.id == proposal.id).values(**_plain(proposal)))
 
-    async def tell_progress(self, proposal_id: str, done: int, total: int) -> None:
-        progress = {"done": done, "total": total}
+    async def tell_progress(self, proposal_id: str, progress: Mapping[str, int] | None) -> None:
         await self.session.execute(update(ProposalRow).where(ProposalRow.id == proposal_id).values(progress=progress))
 
     async def get(self, scope: Scope, proposal_id: str, *, lock: bool = False) -> Proposal | None:

@@ -1,6 +1,5 @@
 """Proposals over HTTP."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -124,22 +123,26 @@ async def replay_proposal(
     proposal = await service.require_proposal(uow, scope, proposal_id)
     await check(request, principal, "proposal.write", proposal.division_code, None)
     span = None if body.since is None or body.until is None else Span(body.since, body.until)
-    tools = Tools(request.app.state.readings, _telling(context.database, proposal.id))
-    replayed = await service.replay(uow, principal, proposal_id, span, tools)
+
+    async def progress(done: int, total: int) -> None:
+        await _tell(context.database, proposal_id, {"done": done, "total": total})
+
+    tools = Tools(request.app.state.readings, progress)
+    try:
+        replayed = await service.replay(uow, principal, proposal_id, span, tools)
+    except Exception:
+        await _tell(context.database, proposal.id, None)
+        raise
     detail = await _detail(uow, context, principal, replayed)
     await uow.commit()
     return detail
 
 
-def _telling(database: Database, proposal_id: str) -> Callable[[int, int], Awaitable[None]]:
-    """Keeps the progress where others see it at once."""
-
-    async def tell(done: int, total: int) -> None:
-        async with database.unit_of_work() as uow:
-            await ProposalRepository(uow.session).tell_progress(proposal_id, done, total)
-            await uow.commit()
-
-    return tell
+async def _tell(database: Database, proposal_id: str, progress: dict[str, int] | None) -> None:
+    """Keep the progress where others see it at once."""
+    async with database.unit_of_work() as uow:
+        await ProposalRepository(uow.session).tell_progress(proposal_id, progress)
+        await uow.commit()
 
 
 @router.get("/proposals/{proposal_id}/cases")
