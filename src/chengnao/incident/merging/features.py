@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from chengnao.incident.catalogue import categories
-from chengnao.incident.embedding import DIMENSIONS, embed
+from chengnao.incident.embedding import embed
 from chengnao.incident.merging.model import Matter
 from chengnao.incident.merging.words import NGRAM_BINS, Named, is_chinese, matter_of, named_places, ngrams, tidy
 
@@ -27,7 +27,6 @@ class Evidence:
 
     def __init__(self, matters: Sequence[Matter]) -> None:
         self.matters = matters
-        count = len(matters)
         self.lon = np.array([each.place.lon if each.place else nan for each in matters])
         self.lat = np.array([each.place.lat if each.place else nan for each in matters])
         self.seconds = np.array([each.at.timestamp() if each.at else nan for each in matters])
@@ -40,8 +39,10 @@ class Evidence:
         self.names, self.numbers = self._name_columns()
         self.grams = _gram_rows(self.said)
         self.has_text = np.array([bool(said) for said in self.said], dtype=bool)
-        self._meaning = np.zeros((count, DIMENSIONS), dtype=np.float32)
-        self._embedded = ~self.has_text
+        self._text = _numbered(said or None for said in self.said)
+        self._texts = list(dict.fromkeys(said for said in self.said if said))
+        self._meaning = np.zeros((len(self._texts), meaning_view()[1].shape[1]), dtype=np.float32)
+        self._embedded = np.zeros(len(self._texts), dtype=bool)
 
     def metres(self, i: Indices, j: Indices) -> Floats:
         """The distance on the ground, good to 1 in 1,000 within a city; nan where a place is missing."""
@@ -61,9 +62,12 @@ class Evidence:
 
     def meaning(self, i: Indices, j: Indices) -> Floats:
         """The likeness of what is meant, about 0 for unrelated reports, at most 1; nan where a text is missing."""
-        self._embed(np.union1d(i, j))
-        found = np.einsum("ij,ij->i", self._meaning[i], self._meaning[j]).astype(float)
-        return np.where(self.has_text[i] & self.has_text[j], found, nan)
+        one, other = self._text[i], self._text[j]
+        both = (one >= 0) & (other >= 0)
+        self._embed(np.union1d(one[both], other[both]))
+        found = np.full(len(i), nan)
+        found[both] = np.einsum("ij,ij->i", self._meaning[one[both]], self._meaning[other[both]])
+        return found
 
     def unrelated(self, i: Indices, j: Indices) -> NDArray[np.bool_]:
         """Whether both categories are known and not of one family."""
@@ -119,30 +123,26 @@ class Evidence:
                     numbers[row, column] = ids.setdefault(f"#{number}", len(ids))
         return names, numbers
 
-    def _embed(self, rows: Indices) -> None:
+    def _embed(self, wanted: Indices) -> None:
         """Embed what is not yet: each text once, however many said it."""
-        wanted = rows[~self._embedded[rows]]
-        if not len(wanted):
-            return
-        texts = list(dict.fromkeys(self.said[row] for row in wanted))
-        vectors = dict(zip(texts, centred(texts), strict=True))
-        self._meaning[wanted] = [vectors[self.said[row]] for row in wanted]
+        wanted = wanted[~self._embedded[wanted]]
+        self._meaning[wanted] = meanings([self._texts[number] for number in wanted])
         self._embedded[wanted] = True
 
 
-def centred(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Meanings without what all reports of the language have in common, so that unrelated ones are about 0."""
-    rows = embed(texts) - centres()[[0 if is_chinese(text) else 1 for text in texts]]
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
-    return rows
+def meanings(texts: Sequence[str]) -> NDArray[np.float32]:
+    """Meanings as rows of length 1, seen in the directions that tell matters apart: unrelated ones are about 0."""
+    centres, view = meaning_view()
+    rows: NDArray[np.float32] = (embed(texts) - centres[[0 if is_chinese(text) else 1 for text in texts]]) @ view
+    lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+    return np.asarray(rows / lengths, dtype=np.float32)
 
 
 @cache
-def centres() -> NDArray[np.float32]:
-    """The mean meaning of Chinese and of English reports; made by `fit` with the weights."""
-    with as_file(files("chengnao.incident.merging") / "centres.npy") as path:
-        loaded: NDArray[np.float32] = np.load(path)
-    return loaded
+def meaning_view() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The mean meaning of Chinese and of English reports, and the directions; fitted with the weights."""
+    with as_file(files("chengnao.incident.merging") / "meaning.npz") as path, np.load(path) as loaded:
+        return loaded["centres"], loaded["view"]
 
 
 def _numbered(values: Iterable[str | None]) -> Indices:

@@ -68,7 +68,8 @@ async def opened(database: Database, opening: Opening = LAMP) -> Incident:
 
 
 async def reported(database: Database, content: str, grade: int | None = None, **more: Any) -> Taken:
-    given = ReportIn(**({"content": content, "place": NEXT_DOOR, "category": "street_light"} | more))
+    values: dict[str, Any] = {"content": content, "place": NEXT_DOOR, "category": "street_light"} | more
+    given = ReportIn(**values)
     async with database.unit_of_work() as uow:
         taken = await take_report(uow, desk(grade), DISPATCHER, replace(given, division_code=YUZHONG))
         await uow.commit()

@@ -170,12 +170,12 @@ def machine(world: World) -> type[RuleBasedStateMachine]:
 
         @invariant()
         def every_report_is_where_it_belongs(self) -> None:
-            found = dict(world.plain.execute("SELECT id, incident_id FROM incident_reports").fetchall())
+            found: dict[str, str] = dict(world.plain.execute("SELECT id, incident_id FROM incident_reports").fetchall())
             assert found == {report: self.root(owner) for report, owner in self.owner.items()}
 
         @invariant()
         def every_part_leads_to_its_whole(self) -> None:
-            found = dict(world.plain.execute("SELECT id, merged_into FROM incidents").fetchall())
+            found: dict[str, str | None] = dict(world.plain.execute("SELECT id, merged_into FROM incidents").fetchall())
             assert found == {each: None if above is None else self.root(each) for each, above in self.parent.items()}
 
         def teardown(self) -> None:

@@ -44,6 +44,8 @@ class _Site:
     road: str
     number: int
     estate: str | None
+    landmark: str | None = None
+    """What people name who do not know the road: nobody has a list of these."""
 
 
 class City:
@@ -145,6 +147,9 @@ class City:
         chance = self.random
         if not must and chance.random() < 0.25:
             return ""
+        if site.landmark and chance.random() < 0.6:
+            road = site.road if chance.random() < 0.4 else ""
+            return f"{road}{site.landmark}{chance.choice(self.stuff['spots'])}"
         if site.estate and chance.random() < 0.6:
             building = f"{site.number % 12 + 1}栋" if chance.random() < 0.4 else ""
             return f"{site.estate}{building}{chance.choice(self.stuff['spots']) if not building else ''}"
@@ -168,7 +173,8 @@ class City:
         along = self.random.uniform(0, length)
         lon, lat = _moved(lon, lat, along * east, along * north)
         near = [estate for estate, (x, y) in self.estates if abs(x - lon) < 0.004 and abs(y - lat) < 0.004]
-        return _Site(lon, lat, name, int(along / 8) + 1, near[0] if near else None)
+        landmark = self.random.choice(self.stuff["landmarks"]) if self.random.random() < 0.5 else None
+        return _Site(lon, lat, name, int(along / 8) + 1, near[0] if near else None, landmark)
 
     def _along(self, site: _Site, least: float = 40.0) -> _Site:
         """Another spot of the same road."""
@@ -190,7 +196,5 @@ def _moved(lon: float, lat: float, east: float, north: float) -> tuple[float, fl
 
 @cache
 def _stuff() -> Mapping[str, Any]:
-    loaded: Mapping[str, Any] = yaml.safe_load(
-        (files("chengnao.incident.merging") / "synthetic.yaml").read_text("utf-8")
-    )
+    loaded: Mapping[str, Any] = yaml.safe_load((files(__package__) / "matters.yaml").read_text("utf-8"))
     return loaded
