@@ -133,7 +133,7 @@ class Evidence:
 def meanings(texts: Sequence[str]) -> NDArray[np.float32]:
     """Meanings as rows of length 1, seen in the directions that tell matters apart: unrelated ones are about 0."""
     centres, view = meaning_view()
-    rows: NDArray[np.float32] = (embed(texts) - centres[[0 if is_chinese(text) else 1 for text in texts]]) @ view
+    rows = (embed(texts) - centres[[0 if is_chinese(text) else 1 for text in texts]]) @ view
     lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
     return np.asarray(rows / lengths, dtype=np.float32)
 
