@@ -47,7 +47,7 @@ PEOPLE = [
 DIVISIONS = [YUZHONG, WANZHOU, "500103001"]
 CATEGORIES = ["water_pressure", "noise", "road_damage"]
 CODES = ["territory", "duty", "unclear", "capacity", "other"]
-WEIGHTS = {Action.REOPEN: 0.15, Action.DISMISS: 0.3, Action.ANSWER: 0.5, Action.URGE: 0.2, Action.NOTE: 0.1}
+WEIGHTS = {Action.REOPEN: 0.15, Action.DISMISS: 0.3, Action.ANSWER: 1.5, Action.URGE: 0.2, Action.NOTE: 0.1}
 """How often a step is taken where another weighs 1, and one that the loop waits for 3."""
 
 

@@ -25,6 +25,7 @@ from chengnao.kernel.web import Context, _principal, install_error_handlers
 from chengnao.sensing.readings.model import encode
 from chengnao.supervision import routes as supervision_routes
 from chengnao.supervision.deadlines import Deadlines
+from chengnao.supervision.evaluation import routes as evaluation_routes
 from chengnao.supervision.handlers import CONSUMER, Handlers
 from chengnao.warning import routes as warning_routes
 from chengnao.warning import service as warnings
@@ -98,7 +99,14 @@ async def api(settings: Settings, database: Database, bus: Bus, worker: None) ->
     app.state.context = Context(settings, database.clock, database, bus, Authority.load())
     app.state.readings = Silent()
     install_error_handlers(app)
-    for routes in (warning_routes, incident_routes, dispatch_routes, report_routes, supervision_routes):
+    for routes in (
+        warning_routes,
+        incident_routes,
+        dispatch_routes,
+        report_routes,
+        supervision_routes,
+        evaluation_routes,
+    ):
         app.include_router(routes.router)
 
     def asking(request: Request) -> Principal:
@@ -161,7 +169,7 @@ async def test_from_a_reading_to_a_changed_indicator(api: httpx.AsyncClient, bus
 
     detail = await until(both_warnings)
     assert {warning["incident_id"] for warning in detail["warnings"]} == {incident["id"]}
-    assert [action["action"] for action in detail["actions"]] == ["urge", "note"]
+    assert [action["action"] for action in detail["actions"]] == ["recategorise", "urge", "note"]
     situation = await get(api, DUTY_OFFICER, "/situation")
     assert situation["counts"]["open_warnings"] == {"1": 1, "2": 0, "3": 1, "4": 0}
     assert situation["districts"] == [{"code": YUZHONG, "incidents": 1, "warnings": 2, "worst_level": 1}]
@@ -194,7 +202,7 @@ async def test_from_a_reading_to_a_changed_indicator(api: httpx.AsyncClient, bus
     current = await act(api, WORKER, current, "handle", result="已修复", photo_ids=[photo], lon=106.57, lat=29.56)
     current = await act(api, VERIFIER, current, "verify", result="水压已恢复")
     current = await act(api, DUTY_OFFICER, current, "close", reason="现场核实")
-    assert (current["state"], [each["action"] for each in current["actions"]]) == ("closed", ["note"])
+    assert (current["state"], [each["action"] for each in current["actions"]]) == ("closed", ["reopen", "note"])
     assert [photo_["id"] for photo_ in current["photos"]] == [photo]
     who = [(entry["actor_kind"], entry["action"]) for entry in current["timeline"] if entry["action"] != "note"]
     assert who == [
