@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 LOCKED := --no-deps --require-hashes -r
 PAGE := src/chengnao/console/static/index.html
 CONSOLE_SOURCES := $(shell find web -name node_modules -prune -o -type f -print 2>/dev/null)
-PACKAGE_SOURCES := $(shell find src -name __pycache__ -prune -o -type f -print 2>/dev/null)
+PACKAGE_SOURCES := $(shell find src \( -name __pycache__ -o -path '*/console/static' \) -prune -o -type f -print 2>/dev/null)
 LONGEST := 500
 UV := uv==0.13.9
 
