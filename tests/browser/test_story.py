@@ -96,7 +96,8 @@ def test_from_a_reading_to_a_counted_incident(
     verifier.open(incident_path)
     expect(verifier.test_id("timeline")).to_contain_text("更换破损管段")
     verifier.test_id("action-verify").click()
-    confirm_where_asked(verifier)
+    verifier.test_id("result-input").fill("到场查看，水已止住")
+    verifier.test_id("confirm").click()
     expect(verifier.test_id("incident-state")).to_have_text("待办结")
 
     # The officer's page has followed all of it by itself.
