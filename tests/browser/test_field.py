@@ -220,6 +220,34 @@ def test_more_time_is_asked_for_and_a_case_returned_with_a_reason(
     handler.close()
 
 
+def test_a_unit_that_assists_takes_its_own_steps(
+    browser: Browser, platform: Platform, line: Cut, dispatcher: Client, photo: Path
+) -> None:
+    title = "储奇门地下管沟冒水，路面下沉"
+    unit = {"id": "yuzhong-roads", "name": "渝中市政", "division_code": town.DISTRICT}
+    put = platform.client("operator").put("/api/units/yuzhong-roads", json=unit)
+    assert put.is_success, put.text
+    body = {"content": title, "category": "street_light", "division_code": town.DISTRICT, "channel": "hotline"}
+    incident_id = dispatcher.post("/api/reports", json=body).json()["incident_id"]
+    dispatcher.act(incident_id, "dispatch", unit_id="yuzhong-roads", assist_unit_ids=[town.UNIT])
+    handler = in_the_street(browser, platform, line)
+    expect(card(handler, title)).to_contain_text("协办")
+    line.cut()
+    handler.context.set_offline(True)
+    card(handler, title).get_by_test_id("action-accept").click()
+    finish(handler, title, photo, "水阀已关")
+    expect(card(handler, title).get_by_test_id("task-waits")).to_have_count(2)
+    handler.context.set_offline(False)
+    line.mend()
+    expect(handler.page.get_by_test_id("waiting")).to_have_count(0, timeout=60_000)
+    incident = dispatcher.read(f"/api/incidents/{incident_id}")
+    [assisting] = [task for task in incident["tasks"] if task["role"] == "assist"]
+    assert (assisting["state"], assisting["result"]) == ("handled", "水阀已关")
+    assert incident["state"] == "dispatched"
+    assert len(incident["photos"]) == 1
+    handler.close()
+
+
 def test_a_patrol_reports_without_a_network(
     browser: Browser, platform: Platform, line: Cut, dispatcher: Client, photo: Path
 ) -> None:

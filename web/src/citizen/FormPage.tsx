@@ -9,7 +9,7 @@ import { Voice } from './Voice';
 
 const PHONE = /^[0-9+ -]{5,20}$/;
 
-type Problems = Partial<Record<'content' | 'place' | 'phone' | 'kept', Key>>;
+type Problems = Partial<Record<'content' | 'place' | 'phone', Key>>;
 
 function problemsOf(draft: Draft): Problems {
   return {
@@ -23,7 +23,8 @@ function problemsOf(draft: Draft): Problems {
 export function FormPage() {
   const { t } = useTexts();
   const [draft, setDraft] = useState<Draft>(emptyDraft);
-  const [problems, setProblems] = useState<Problems>({});
+  const [tried, setTried] = useState(false);
+  const [full, setFull] = useState(false);
   const form = useRef<HTMLFormElement>(null);
 
   useEffect(() => {
@@ -36,11 +37,12 @@ export function FormPage() {
       return next;
     });
 
+  const problems = tried ? problemsOf(draft) : {};
+
   const submit = async (event: FormEvent) => {
     event.preventDefault();
-    const found = problemsOf(draft);
-    setProblems(found);
-    if (Object.keys(found).length > 0) {
+    setTried(true);
+    if (Object.keys(problemsOf(draft)).length > 0) {
       window.setTimeout(() => form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus());
       return;
     }
@@ -65,7 +67,7 @@ export function FormPage() {
       sendNow();
       window.location.hash = key;
     } catch {
-      setProblems({ kept: 'full' });
+      setFull(true);
     }
   };
 
@@ -107,7 +109,7 @@ export function FormPage() {
         <Problem of={problems.phone} />
       </details>
       <p className="muted privacy">{t('privacy')}</p>
-      <Problem of={problems.kept} />
+      <Problem of={full ? 'full' : undefined} />
       <button type="submit" className="primary" data-testid="submit">
         {t('submit')}
       </button>

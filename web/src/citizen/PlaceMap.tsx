@@ -16,10 +16,13 @@ const MOST_ZOOM = 9;
 const STRETCH = 1 / Math.cos((30 * Math.PI) / 180);
 const SLACK = 8;
 
-const middleOf = ({ rings }: Outline): [number, number] => {
+/** Where the name of an outline stands, and how wide it may be. */
+const roomOf = ({ rings }: Outline): { x: number; y: number; room: number } => {
   const ring = rings.reduce((best, each) => (each.length > best.length ? each : best));
-  const sum = ring.reduce(([x, y], [lon, lat]) => [x + lon, y + lat], [0, 0]);
-  return [sum[0] / ring.length, -(sum[1] / ring.length) * STRETCH];
+  const lons = ring.map(([lon]) => lon);
+  const lats = ring.map(([, lat]) => lat);
+  const [west, east, south, north] = [Math.min(...lons), Math.max(...lons), Math.min(...lats), Math.max(...lats)];
+  return { x: (west + east) / 2, y: (-(south + north) / 2) * STRETCH, room: east - west };
 };
 
 /** A small map of districts and rivers, drawn on the phone itself: no tiles, no network. */
@@ -38,7 +41,7 @@ export default function PlaceMap({ lon, lat, onPick }: Props) {
     () =>
       outlines.map((outline) => ({
         ...outline,
-        middle: middleOf(outline),
+        ...roomOf(outline),
         path: outline.rings.map((ring) => `M${ring.map(([x, y]) => `${x} ${(-y * STRETCH).toFixed(5)}`).join('L')}`).join('') + (outline.river ? '' : 'Z'),
       })),
     [outlines],
@@ -72,8 +75,8 @@ export default function PlaceMap({ lon, lat, onPick }: Props) {
         {shapes.map(({ path, river }, index) => (
           <path key={index} d={path} className={river ? 'map-river' : 'map-land'} vectorEffect="non-scaling-stroke" />
         ))}
-        {shapes.filter(({ river }) => !river).map(({ middle: [x, y], code, name }, index) => (
-          <text key={`${code}${index}`} x={x} y={y} fontSize={width / 28} textAnchor="middle">
+        {shapes.filter(({ river, room, name }) => !river && room > (name.length * width) / 28).map(({ x, y, name }, index) => (
+          <text key={index} x={x} y={y} fontSize={width / 28} textAnchor="middle">
             {name}
           </text>
         ))}

@@ -85,10 +85,8 @@ export function WaitingBadge() {
   }, [count]);
   if (count === 0) return null;
   return (
-    <Badge count={count} color={stopped ? 'var(--red)' : 'var(--accent)'} offset={[-4, 6]} size="small">
-      <Button type="text" className="waiting" data-testid="waiting" onClick={() => void navigate('/tasks')}>
-        {t(stopped ? 'outbox.stopped' : 'outbox.waiting')}
-      </Button>
-    </Badge>
+    <Button type="text" className="waiting" data-testid="waiting" onClick={() => void navigate('/tasks')}>
+      {t(stopped ? 'outbox.stopped' : 'outbox.waiting')} <Badge count={count} color={stopped ? 'var(--red)' : 'var(--accent)'} size="small" />
+    </Button>
   );
 }

@@ -20,14 +20,14 @@ export function TaskCard({ task, outbox, onStep }: { task: Task; outbox: Entry[]
   const open = !task.handled_at && !task.returned_at && !task.withdrawn_at;
   const shown = first.filter((step) => steps.includes(step)).reverse();
   const more = steps.filter((step) => !first.includes(step));
-  const waitingDue = waiting.some(({ problem }) => !problem);
   return (
     <li className="task-card" data-testid="task-card">
       <header>
         <LevelMark level={incident.grade} of="incident" long />
         <span className="num muted">{incident.number}</span>
         <span className="row-end">
-          {open && !(waitingDue && steps.length === 0) ? <Due at={dueOf(task)} overdue={task.overdue} /> : <span className="muted num">{showTime(task.handled_at ?? task.returned_at ?? task.withdrawn_at)}</span>}
+          {!open && <span className="muted num">{showTime(task.handled_at ?? task.returned_at ?? task.withdrawn_at)}</span>}
+          {open && steps.length > 0 && <Due at={dueOf(task)} overdue={task.overdue} />}
         </span>
       </header>
       <Link to={`/incidents/${task.incident_id}`} className="task-title">

@@ -43,7 +43,7 @@ export default function TasksPage() {
         versioned: lead && !asking,
         // What follows another step goes on from the version that this one leads to.
         body: lead && !asking && alone ? { version: task.incident.version, ...body } : body,
-        files: shots.map((blob) => ({ blob, path: `/incidents/${task.incident_id}/photos`, field: 'photo_ids' })),
+        files: shots.map((blob) => ({ blob, path: '/photos', field: 'photo_ids' })),
         action: t(`step.name.${step}`),
         title: task.incident.title,
         ...(draft ? { draft } : {}),

@@ -32,8 +32,10 @@ export function projected(task: Task, outbox: Entry[]): Projected {
   let { state } = task;
   let steps = [...offered, ...asking];
   for (const entry of waiting) {
+    // Behind a refused step nothing is sent before a person has decided.
+    if (entry.problem) return { state, steps: [], waiting };
     const after = outcome[stepOf(entry)];
-    if (after && !entry.problem) ({ state, steps } = after);
+    if (after) ({ state, steps } = after);
   }
   // While the deadline is not known yet, nobody can ask for a later one.
   if (task.handle_by === null) steps = steps.filter((step) => step !== 'extension');
