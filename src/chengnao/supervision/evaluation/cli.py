@@ -21,15 +21,7 @@ from chengnao.supervision.evaluation.model import Evaluation, Group, Time, indic
 from chengnao.supervision.evaluation.replay import Checked, check_log
 from chengnao.supervision.evaluation.service import evaluate, period
 
-_COLUMNS = (
-    "opened",
-    "accept_rate",
-    "handle_rate",
-    "close_rate",
-    "on_time_close_rate",
-    "return_rate",
-    "satisfaction_rate",
-)
+_COLUMNS = ("opened", "accept_rate", "handle_rate", "on_time_close_rate", "return_rate", "satisfaction_rate")
 
 
 def show_indicators(
@@ -114,8 +106,11 @@ def figures(group: Group) -> Mapping[str, Any]:
 
 
 def _table(evaluation: Evaluation) -> Table:
-    columns = [indicators().get(key) for key in (*_COLUMNS, "time_whole")]
-    table = Table("", *(f"{each.name}\n[dim]{each.name_en}[/]" for each in columns))
+    columns = [indicators().get(key) for key in _COLUMNS]
+    table = Table()
+    table.add_column("", no_wrap=True)
+    for each in columns:
+        table.add_column(f"{each.name}\n[dim]{each.name_en}[/]", justify="right", overflow="fold")
     for group in (*evaluation.groups, evaluation.total):
         table.add_row(group.name, *(shown(each, group.value(each)) for each in columns))
     return table
