@@ -69,7 +69,8 @@ def to_the_end(role: Role = Role.HANDLER) -> tuple[tuple[Role, str, dict[str, An
 
 async def test_a_report_is_followed_to_its_answer_and_opened_again_once(app: FastAPI, world: World) -> None:
     async with citizen(app) as client:
-        made = await reported(client)
+        # Far from the report that the world holds already, which it would join.
+        made = await reported(client, lon=HERE["lon"] + 0.006)
         number = made["tracking_number"]
         found = await seen(client, made)
         assert (found["standing"], found["unit_name"], found["others"]) == ("assigned", f"单位{OWN}", 0)
