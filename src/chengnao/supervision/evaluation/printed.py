@@ -33,6 +33,7 @@ _TABLE = (
     "misdispatch_rate", "reopen_rate", "satisfaction_rate", "overdue_open", "time_whole",
 )  # fmt: skip
 _BARS = ("on_time_close_rate", "handle_rate")
+_COLOURS = ("#2f6fb0", "#8ab4d8")
 _MOST_BARS = 15
 _STYLE = """
 @page { size: A4 landscape; margin: 12mm }
@@ -44,6 +45,7 @@ h1 { font-size: 20pt; margin: 0 } h2 { font-size: 13pt; margin: 8mm 0 2mm; break
 table { border-collapse: collapse; width: 100%; font-size: 9pt } thead { display: table-header-group }
 th, td { border-bottom: 1px solid #d5dce3; padding: 1.2mm 2mm; text-align: right; vertical-align: top }
 th { background: #eef3f8; text-align: right } th:first-child, td:first-child, .text { text-align: left }
+td:first-child { white-space: nowrap }
 tr { break-inside: avoid } tr.total td { font-weight: bold; border-top: 2px solid #1b2733 }
 .tiles { display: grid; grid-template-columns: repeat(6, 1fr); gap: 3mm; margin: 5mm 0 }
 .tile { border: 1px solid #d5dce3; padding: 2mm 3mm; break-inside: avoid } .tile b { display: block; font-size: 16pt }
@@ -103,16 +105,18 @@ def _line(group: Group, columns: Sequence[Indicator], style: str) -> str:
 
 def _bars(groups: Sequence[Group]) -> str:
     """Two rates of the groups with most incidents, as bars."""
-    chosen = sorted(groups, key=lambda group: -group.counts["opened"])[:_MOST_BARS]
+    chosen = sorted(groups, key=lambda group: -group.counts.get("opened", 0))[:_MOST_BARS]
     rates = [indicators().get(key) for key in _BARS]
-    parts, y = [], 0
+    parts, y = [], 20
+    for number, rate in enumerate(rates):
+        parts.append(f'<rect x="{180 + number * 120}" y="2" width="10" height="8" fill="{_COLOURS[number]}"/>')
+        parts.append(f'<text x="{194 + number * 120}" y="10">{escape(rate.name)}</text>')
     for group in chosen:
         parts.append(f'<text x="0" y="{y + 17}">{escape(group.name[:16])}</text>')
         for number, rate in enumerate(rates):
             value, top = group.value(rate), y + 3 + number * 10
             width = round((value or 0) * 600, 1)
-            colour = ("#2f6fb0", "#8ab4d8")[number]
-            parts.append(f'<rect x="180" y="{top}" width="{width}" height="8" fill="{colour}"/>')
+            parts.append(f'<rect x="180" y="{top}" width="{width}" height="8" fill="{_COLOURS[number]}"/>')
             parts.append(f'<text x="{184 + width}" y="{top + 8}">{shown(rate, value)}</text>')
         y += 26
     if not chosen:
