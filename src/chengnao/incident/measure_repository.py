@@ -6,9 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
-    String,
     and_,
     case,
     false,
@@ -20,7 +18,7 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.dialects.postgresql import JSONB, distinct_on
 
 from chengnao.incident.dispatch.model import return_reasons
 from chengnao.incident.measures import Anchor, By, Case, Figures, Grouping, History, Rows, Span, Spread, Subject
@@ -30,7 +28,6 @@ from chengnao.incident.tables import IncidentRow, ReportRow, TaskRow, TimelineRo
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.paging import Page, PageRequest
 from chengnao.kernel.repository import Repository
-from chengnao.kernel.vocabulary import Tier
 
 Condition = ColumnElement[bool]
 
@@ -236,10 +233,8 @@ def _key(rows: Rows, grouping: Grouping) -> ColumnElement[str]:
         case "unit":
             return unit
         case "tier":
-            units = {tier: [unit for unit, its in grouping.tiers.items() if its is tier] for tier in Tier}
-            return case(
-                *((unit == func.any(literal(units[tier], ARRAY(String))), tier.value) for tier in Tier), else_=""
-            )
+            tiers = literal({unit: tier.value for unit, tier in grouping.tiers.items()}, JSONB)
+            return func.coalesce(tiers[unit].astext, "")
         case "category":
             return func.coalesce(incident.category, "")
         case "division":
