@@ -54,7 +54,7 @@ async def take_warning(uow: UnitOfWork, event: WarningOpened | WarningChanged | 
                 division_code=warning.division_code,
                 description=f"由{Level(event.level).zh}预警自动立案",
                 grade=min(kind.grade, event.level),
-                place=_place(warning.lon, warning.lat),
+                place=Place.sound(warning.lon, warning.lat),
                 source_key=source_key,
             ),
         )
@@ -74,13 +74,6 @@ async def _tell_incident(
     else:
         text = f"预警由{Level(event.previous_level).zh}变为{Level(event.level).zh}：{event.title}"
     await tell(uow, incident, text, {"warning_id": event.subject, "level": event.level})
-
-
-def _place(lon: float | None, lat: float | None) -> Place | None:
-    try:
-        return None if lon is None or lat is None else Place(lon, lat)
-    except Invalid:
-        return None
 
 
 async def find_division(uow: UnitOfWork, code: str | None, place: Place | None, told: str | None = None) -> str:

@@ -7,11 +7,11 @@ from enum import StrEnum
 from typing import Any
 
 from chengnao.incident.dispatch.model import require_return_reason
-from chengnao.incident.model import Action, Incident, State, Task, TaskRole, TimelineEntry
+from chengnao.incident.model import Action, Incident, State, Task, TaskRole
 from chengnao.incident.photos import attach_photos
 from chengnao.incident.repository import IncidentRepository
 from chengnao.incident.rulebook import Rulebook
-from chengnao.incident.service import actor_of, require_incident, told_change
+from chengnao.incident.service import require_incident, tell
 from chengnao.incident.tasks import accepted, tell_task
 from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import Principal, Resource, Role, Scope
@@ -75,7 +75,7 @@ async def act_on_task(uow: UnitOfWork, authority: Authority, actor: Principal, t
     after = replace(task, state=target, **_changes(step, actor, now, handle_by))
     await repository.save_task(after)
     tell_task(uow, incident, after)
-    await _note(uow, incident, actor, after, step, now)
+    await _note(uow, incident, actor, after, step)
     return after
 
 
@@ -129,11 +129,9 @@ def _changes(step: Step, actor: Principal, now: datetime, handle_by: datetime) -
             return {"withdrawn_at": now}
 
 
-async def _note(uow: UnitOfWork, incident: Incident, actor: Principal, task: Task, step: Step, now: datetime) -> None:
+async def _note(uow: UnitOfWork, incident: Incident, actor: Principal, task: Task, step: Step) -> None:
     """Keep the step in the incident's timeline, as a note: the incident itself stays where it is."""
-    repository = IncidentRepository(uow.session)
-    after = replace(incident, version=incident.version + 1)
-    await repository.save(after)
+    reason = step.reason.strip() or step.result.strip() or "协办单位已签收"
     data = {
         "assist": step.action.value,
         "task": task.seq,
@@ -143,17 +141,4 @@ async def _note(uow: UnitOfWork, incident: Incident, actor: Principal, task: Tas
         "photo_ids": list(step.photo_ids) or None,
         "due_at": task.handle_by.isoformat() if step.action is AssistAction.ACCEPT and task.handle_by else None,
     }
-    reason = step.reason.strip() or step.result.strip() or "协办单位已签收"
-    entry = TimelineEntry(
-        after.id,
-        after.version,
-        now,
-        actor_of(actor),
-        Action.NOTE.value,
-        after.state,
-        after.state,
-        reason,
-        {key: value for key, value in data.items() if value is not None},
-    )
-    await repository.add_entry(entry)
-    uow.publish(told_change(after, Action.NOTE, incident.state, actor, reason))
+    await tell(uow, incident, reason, {key: value for key, value in data.items() if value is not None}, actor)

@@ -26,6 +26,8 @@ from chengnao.kernel.web import (
     Context,
     ContextDep,
     CurrentPrincipal,
+    DivisionCode,
+    Id,
     PageDep,
     PageOf,
     RepeatableDep,
@@ -39,10 +41,8 @@ from chengnao.warning.routes import WarningOut
 
 router = APIRouter(tags=["incident"])
 
-Id = Annotated[str, Field(min_length=1, max_length=64)]
 Line = Annotated[str, Field(max_length=200)]
 Text = Annotated[str, Field(max_length=4000)]
-DivisionCode = Annotated[str, Field(pattern=r"^(\d{6}|\d{9})$")]
 Lon = Annotated[float, Field(ge=-180, le=180)]
 Lat = Annotated[float, Field(ge=-90, le=90)]
 PhotoIds = Annotated[list[Id], Field(max_length=20)]
@@ -159,7 +159,7 @@ async def create_incident(
     """Open an incident by hand; it is dispatched at once where the responsibilities name a unit."""
     if (known := await repeatable.known(IncidentDetail)) is not None:
         return known
-    place = _place(body.lon, body.lat)
+    place = Place.given(body.lon, body.lat)
     division_code = await intake.find_division(uow, body.division_code, place)
     await check(request, principal, "incident.create", division_code, None)
     incident = await service.open_incident(
@@ -217,7 +217,7 @@ async def act(
     incident = await service.require_incident(uow, scope, incident_id)
     await check(request, principal, name, incident.division_code, incident.unit_id)
     values = body.model_dump(exclude={"lon", "lat"})
-    move = Move(action, place=_place(body.lon, body.lat), **values)
+    move = Move(action, place=Place.given(body.lon, body.lat), **values)
     after = await service.act(uow, context.authority, principal, incident_id, move)
     detail = await repeatable.keep(await _detail(uow, context, principal, after))
     await uow.commit()
@@ -254,10 +254,6 @@ async def act_on_task(
     detail = await repeatable.keep(await _detail(uow, context, principal, incident))
     await uow.commit()
     return detail
-
-
-def _place(lon: float | None, lat: float | None) -> Place | None:
-    return None if lon is None or lat is None else Place(lon, lat)
 
 
 class PhotoMade(BaseModel):

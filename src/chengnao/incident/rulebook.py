@@ -18,7 +18,7 @@ STEPS: tuple[Step, ...] = get_args(Step)
 ANY = "*"
 """Stands for every category that has no limit of its own."""
 
-_STEP_OF: Mapping[State, Step] = {
+STEP_OF: Mapping[State, Step] = {
     State.NEW: "dispatch",
     State.RETURNED: "dispatch",
     State.DISPATCHED: "accept",
@@ -27,6 +27,7 @@ _STEP_OF: Mapping[State, Step] = {
     State.HANDLED: "verify",
     State.VERIFIED: "close",
 }
+"""Whose limit bounds a stay in the state; nothing bounds one in any other."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Rulebook:
 
     def state_due(self, category: str, grade: int, state: State, since: datetime) -> datetime | None:
         """The end of a stay in the state; None where nothing limits it."""
-        step = _STEP_OF.get(state)
+        step = STEP_OF.get(state)
         return None if step is None else self.due(category, grade, step, since)
 
     def left(self, category: str, grade: int, now: datetime, due: datetime) -> float:

@@ -270,9 +270,12 @@ async def by_platform(
     return await apply(uow, PLATFORM, incident, transition(incident.state, move.action), move, data)
 
 
-async def tell(uow: UnitOfWork, incident: Incident, text: str, data: Mapping[str, Any]) -> Incident:
-    """Add a note of the platform to an incident that is locked already."""
-    return await by_platform(uow, incident, Move(Action.NOTE, incident.version, reason=text), data)
+async def tell(
+    uow: UnitOfWork, incident: Incident, text: str, data: Mapping[str, Any], actor: Principal = PLATFORM
+) -> Incident:
+    """Add a note, of the platform where nobody else is named, to an incident that is locked already."""
+    move = Move(Action.NOTE, incident.version, reason=text)
+    return await apply(uow, actor, incident, TRANSITIONS[incident.state, Action.NOTE], move, data)
 
 
 async def require_incident(uow: UnitOfWork, scope: Scope, incident_id: str, *, lock: bool = False) -> Incident:
@@ -353,7 +356,8 @@ async def record(
             {key: value for key, value in kept.items() if value is not None},
         )
     )
-    uow.publish(told_change(after, action, before.state, actor, move.reason.strip()))
+    said = {"action": str(action), "from_state": str(before.state), "actor": actor.name, "reason": move.reason.strip()}
+    uow.publish(_told(IncidentChanged, after, **said))
     return after
 
 
@@ -378,14 +382,6 @@ def actor_of(principal: Principal) -> Actor:
 def told_opening(incident: Incident) -> IncidentOpened:
     """The event that tells of an incident that was opened."""
     told: IncidentOpened = _told(IncidentOpened, incident, source=str(incident.source))
-    return told
-
-
-def told_change(incident: Incident, action: Action, before: State, actor: Principal, reason: str) -> IncidentChanged:
-    """The event that tells of an action on an incident, which is given as it is after it."""
-    told: IncidentChanged = _told(
-        IncidentChanged, incident, action=str(action), from_state=str(before), actor=actor.name, reason=reason
-    )
     return told
 
 

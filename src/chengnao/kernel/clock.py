@@ -18,6 +18,16 @@ CST = timezone(timedelta(hours=8), "UTC+8")
 """The zone that Chinese field devices speak without saying so."""
 
 
+def city_text(moment: datetime) -> str:
+    """The moment as people in Chongqing read it."""
+    return f"{moment.astimezone(CST):%Y-%m-%d %H:%M}"
+
+
+def city_text_short(moment: datetime | None) -> str:
+    """The same without the year; a dash where there is none."""
+    return "—" if moment is None else f"{moment.astimezone(CST):%m-%d %H:%M}"
+
+
 class Clock(Protocol):
     """Tells the platform's time."""
 

@@ -28,6 +28,19 @@ class Place:
     def __post_init__(self) -> None:
         _check(self.lon, self.lat)
 
+    @classmethod
+    def given(cls, lon: float | None, lat: float | None) -> "Place | None":
+        """The point of two coordinates; None where one is missing, Invalid where they are no point on earth."""
+        return None if lon is None or lat is None else cls(lon, lat)
+
+    @classmethod
+    def sound(cls, lon: float | None, lat: float | None) -> "Place | None":
+        """The same, but None too where they are no point on earth."""
+        try:
+            return cls.given(lon, lat)
+        except Invalid:
+            return None
+
     def distance_m(self, other: "Place") -> float:
         """Great-circle distance in metres (haversine)."""
         dlat, dlon = radians(other.lat - self.lat), radians(other.lon - self.lon)

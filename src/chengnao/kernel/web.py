@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -28,6 +28,9 @@ from chengnao.kernel.settings import Settings
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+Id = Annotated[str, Field(min_length=1, max_length=64)]
+DivisionCode = Annotated[str, Field(pattern=r"^(\d{6}|\d{9})$")]
 
 SESSION_COOKIE = "chengnao_session"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -1,13 +1,12 @@
 """A review as a page to print: one document without any outside resource."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from html import escape
 
 from chengnao.incident.catalogue import category_name
 from chengnao.incident.model import OPEN, Action, TimelineEntry
 from chengnao.incident.names import Names
-from chengnao.kernel.clock import CST
+from chengnao.kernel.clock import city_text
 from chengnao.review.model import Finding, Review, causes
 from chengnao.review.proposals.model import Proposal
 from chengnao.review.service import Facts
@@ -34,14 +33,14 @@ def page(review: Review, facts: Sequence[Facts], proposals: Sequence[Proposal], 
     occasions = "、".join(each.zh for each in review.occasions)
     finished = ""
     if review.finished_at and review.finished_by:
-        finished = f"{_time(review.finished_at)} 由{review.finished_by.name}完成。"
+        finished = f"{city_text(review.finished_at)} 由{review.finished_by.name}完成。"
     return f"""<!doctype html>
 <html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>复盘报告 {escape(review.number)}</title><style>{_STYLE}</style></head><body>
 <h1>{escape(review.title)}</h1>
 <p>复盘报告 <span class="en">Review report</span> {escape(review.number)}，
 {escape(names.division(review.division_code))}，{review.state.zh}。发起原因：{escape(occasions)}。
-{_time(review.opened_at)} 由{escape(review.opened_by.name)}发起。
+{city_text(review.opened_at)} 由{escape(review.opened_by.name)}发起。
 {escape(finished)}<span class="en">Times are UTC+8.</span></p>
 <h2>事件与偏差 <span class="en">Incidents and deviations</span></h2>
 {"".join(_incident(each, names) for each in facts) or "<p>无可见事件。</p>"}
@@ -53,10 +52,6 @@ def page(review: Review, facts: Sequence[Facts], proposals: Sequence[Proposal], 
 {_proposals(proposals)}
 </body></html>
 """
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment.astimezone(CST):%Y-%m-%d %H:%M}"
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -75,12 +70,12 @@ def _incident(facts: Facts, names: Names) -> str:
         f"{category_name(incident.category)}，{incident.grade} 级，{names.division(incident.division_code)}"
         f"{incident.address and f' {incident.address}'}，{incident.state.zh}"
     )
-    deviations = [(_time(each.at), each.kind.zh, sentence(each, names)) for each in facts.deviations]
+    deviations = [(city_text(each.at), each.kind.zh, sentence(each, names)) for each in facts.deviations]
     near = [
-        (_time(each.opened_at), each.number, f"{each.title}（{each.state.zh}）", f"{metres:.0f} 米")
+        (city_text(each.opened_at), each.number, f"{each.title}（{each.state.zh}）", f"{metres:.0f} 米")
         for each, metres in facts.near
     ]
-    steps = [(_time(each.at), each.actor.name, _done(each), each.reason) for each in facts.entries]
+    steps = [(city_text(each.at), each.actor.name, _done(each), each.reason) for each in facts.entries]
     return "".join(
         (
             f"<h3>{escape(incident.number)} {escape(incident.title)}</h3><p>{escape(about)}</p>",
@@ -102,7 +97,7 @@ def _findings(findings: Sequence[Finding]) -> str:
     for each in findings:
         cause = causes().get(each.code or "")
         head = f"<b>{escape(cause.name)}</b>：" if cause else ""
-        by = f"{each.author_name}，{_time(each.at)}"
+        by = f"{each.author_name}，{city_text(each.at)}"
         lines.append(f'<li>{head}{escape(each.text)} <span class="note">{escape(by)}</span></li>')
     return f"<ol>{''.join(lines)}</ol>"
 
@@ -114,5 +109,5 @@ def _proposals(proposals: Sequence[Proposal]) -> str:
     for each in proposals:
         decided = each.withdrawal or each.decision
         by = f"{decided.actor.name}：{decided.reason}" if decided else ""
-        rows.append((_time(each.made_at), each.number, f"{each.about}。{each.reason}", each.state.zh, by))
+        rows.append((city_text(each.made_at), each.number, f"{each.about}。{each.reason}", each.state.zh, by))
     return _table(("时间", "编号", "建议", "状态", "审定"), rows)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from chengnao.incident.names import Names
 from chengnao.kernel.access.model import Principal, Scope
 from chengnao.kernel.paging import PageRequest
-from chengnao.kernel.web import PageDep, PageOf, ScopeDep, UowDep, check, require
+from chengnao.kernel.web import Id, PageDep, PageOf, ScopeDep, UowDep, check, require
 from chengnao.review import printed, service
 from chengnao.review.model import Review, ReviewState, Written, causes
 from chengnao.review.proposals.repository import ProposalRepository
@@ -19,7 +19,6 @@ from chengnao.review.views import FactsOut, ReviewOut, flat
 
 router = APIRouter(tags=["review"])
 
-Id = Annotated[str, Field(min_length=1, max_length=64)]
 Text = Annotated[str, Field(min_length=1, max_length=4000)]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Reader = Annotated[Principal, Depends(require("review.read"))]

@@ -5,17 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chengnao.incident.model import TRANSITIONS, Action, State, TimelineEntry
-from chengnao.incident.rulebook import Step
-
-_STEPS: dict[State, Step] = {
-    State.NEW: "dispatch",
-    State.RETURNED: "dispatch",
-    State.DISPATCHED: "accept",
-    State.ACCEPTED: "handle",
-    State.DISPUTED: "settle",
-    State.HANDLED: "verify",
-    State.VERIFIED: "close",
-}
+from chengnao.incident.rulebook import STEP_OF, Step
 
 
 @dataclass(frozen=True)
@@ -39,7 +29,7 @@ class Stay:
     @property
     def step(self) -> Step | None:
         """The step whose time limit runs meanwhile."""
-        return _STEPS.get(self.state)
+        return STEP_OF.get(self.state)
 
     def late_seconds(self, now: datetime) -> float:
         """By how much it went over its time; 0 where it did not."""

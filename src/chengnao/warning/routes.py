@@ -15,7 +15,7 @@ from chengnao.kernel.organisation.model import CITY
 from chengnao.kernel.organisation.repository import OrganisationRepository
 from chengnao.kernel.organisation.service import require_unit, today
 from chengnao.kernel.vocabulary import Level
-from chengnao.kernel.web import PageDep, PageOf, ScopeDep, UowDep, check, require
+from chengnao.kernel.web import Id, PageDep, PageOf, ScopeDep, UowDep, check, require
 from chengnao.sensing.devices.model import Device, device_class
 from chengnao.sensing.devices.service import require_device
 from chengnao.sensing.readings.routes import ThresholdLine
@@ -25,7 +25,6 @@ from chengnao.warning.repository import WarningRepository
 
 router = APIRouter(tags=["warning"])
 
-Id = Annotated[str, Field(min_length=1, max_length=64)]
 Words = Annotated[str, Query(max_length=100)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 LevelKey = Literal["1", "2", "3", "4"]

@@ -3,13 +3,10 @@
 `CHENGNAO_STEPS` sets how many steps are taken; the default keeps the test to about a minute.
 """
 
-import asyncio
 import os
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from random import Random
-from typing import Any
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -20,12 +17,11 @@ from chengnao.incident.model import State
 from chengnao.incident.repository import IncidentRepository
 from chengnao.incident.service import possible
 from chengnao.kernel.access.model import Scope
-from chengnao.kernel.clock import FixedClock
-from chengnao.kernel.database import Database, plain_url
 from chengnao.kernel.errors import ChengnaoError
 from chengnao.supervision.evaluation.service import evaluate
 from tests.integration.supervision.test_evaluation import compare
-from tests.support.loop import START, make_city
+from tests.support.loop import START
+from tests.support.machines import World
 from tests.support.recount import TOTAL, recount
 from tests.support.soundness import unsound
 from tests.support.wandering import AUTHORITY, PEOPLE, Wanderer
@@ -41,34 +37,9 @@ EMPTIED = (
 randoms = st.randoms(use_true_random=False)
 
 
-class World:
-    """One database for all runs, emptied before each; an event loop that outlives them."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.loop = asyncio.new_event_loop()
-        self.clock = FixedClock(START)
-        self.database = Database.connect(url, self.clock)
-        self.plain = psycopg.connect(plain_url(url), autocommit=True)
-        self.steps = 0
-        self.run(make_city(self.database))
-
-    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return self.loop.run_until_complete(work)
-
-    def empty(self) -> None:
-        self.plain.execute(f"TRUNCATE {EMPTIED} CASCADE")
-        self.clock.at = START
-
-    def close(self) -> None:
-        self.plain.close()
-        self.run(self.database.close())
-        self.loop.close()
-
-
 @pytest.fixture
 def world(database_url: str) -> Iterator[World]:
-    made = World(database_url)
+    made = World(database_url, EMPTIED)
     yield made
     made.close()
 
@@ -124,7 +95,7 @@ def machine(world: World) -> type[RuleBasedStateMachine]:
             assert counted.fetchone() == (len(set(self.wanderer.incidents)), len(self.wanderer.reports))
 
         def teardown(self) -> None:
-            assert unsound(plain_url(world.url)) == {}
+            assert unsound(world.url) == {}
             world.run(self._everything_can_go_on())
             world.run(self._figures_agree())
 
@@ -139,7 +110,7 @@ def machine(world: World) -> type[RuleBasedStateMachine]:
             span = Span(START, now, now)
             async with world.database.unit_of_work() as uow:
                 found = await evaluate(uow, Scope(), "unit", span)
-            told = recount(plain_url(world.url), span.since, span.until, now)
+            told = recount(world.url, span.since, span.until, now)
             compare(found.total, told[TOTAL][TOTAL])
             for group in found.groups:
                 compare(group, told["unit"][group.key])

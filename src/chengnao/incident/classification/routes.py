@@ -15,11 +15,10 @@ from chengnao.incident.classification.repository import CategoryRuleRepository
 from chengnao.kernel.access.model import Principal
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.organisation.model import CITY
-from chengnao.kernel.web import ContextDep, PageDep, PageOf, ScopeDep, UowDep, check, require
+from chengnao.kernel.web import ContextDep, DivisionCode, Id, PageDep, PageOf, ScopeDep, UowDep, check, require
 
 router = APIRouter(tags=["incident"])
 
-Id = Annotated[str, Field(min_length=1, max_length=64)]
 Word = Annotated[str, Field(min_length=1, max_length=50)]
 Writer = Annotated[Principal, Depends(require("category_rule.write"))]
 
@@ -129,7 +128,7 @@ class CategoryRuleIn(BaseModel):
     category: Id
     all_words: Annotated[list[Word], Field(max_length=20)] = []
     any_words: Annotated[list[Word], Field(max_length=50)] = []
-    division_code: Annotated[str | None, Field(pattern=r"^(\d{6}|\d{9})$")] = None
+    division_code: DivisionCode | None = None
     note: Annotated[str, Field(max_length=500)] = ""
 
 

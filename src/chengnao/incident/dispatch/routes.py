@@ -13,12 +13,10 @@ from chengnao.incident.names import Names
 from chengnao.incident.service import require_incident
 from chengnao.kernel.access.model import Principal
 from chengnao.kernel.access.service import record_act
-from chengnao.kernel.web import PageDep, PageOf, ScopeDep, UowDep, check, require
+from chengnao.kernel.web import DivisionCode, Id, PageDep, PageOf, ScopeDep, UowDep, check, require
 
 router = APIRouter(tags=["incident"])
 
-Id = Annotated[str, Field(min_length=1, max_length=64)]
-DivisionCode = Annotated[str, Field(pattern=r"^(\d{6}|\d{9})$")]
 Span = Annotated[str, Field(max_length=20)]
 Writer = Annotated[Principal, Depends(require("responsibility.write"))]
 

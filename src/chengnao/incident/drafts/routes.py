@@ -15,7 +15,7 @@ from chengnao.incident.drafts.repository import DraftRepository
 from chengnao.incident.intake import find_division
 from chengnao.incident.public.model import CITIZEN
 from chengnao.incident.reports.model import Channel
-from chengnao.incident.reports.routes import DeskDep, Id
+from chengnao.incident.reports.routes import DeskDep
 from chengnao.incident.reports.service import ReportIn, opened_code, sealed_code
 from chengnao.kernel.access.model import Principal
 from chengnao.kernel.access.service import record_act
@@ -27,6 +27,8 @@ from chengnao.kernel.privacy.vault import Vault
 from chengnao.kernel.web import (
     ContextDep,
     CurrentPrincipal,
+    DivisionCode,
+    Id,
     PageDep,
     PageOf,
     RepeatableDep,
@@ -42,7 +44,6 @@ Creator = Annotated[Principal, Depends(require("report.create"))]
 Reader = Annotated[Principal, Depends(require("report.contact"))]
 """What a draft says is as it was said, with all personal details."""
 
-DivisionCode = Annotated[str, Field(pattern=r"^(\d{6}|\d{9})$")]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
@@ -250,7 +251,7 @@ class ConfirmationIn(BaseModel):
 
     @property
     def place(self) -> Place | None:
-        return None if self.lon is None or self.lat is None else Place(self.lon, self.lat)
+        return Place.given(self.lon, self.lat)
 
 
 class Confirmed(BaseModel):

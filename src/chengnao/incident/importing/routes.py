@@ -18,11 +18,10 @@ from chengnao.incident.reports.model import Channel
 from chengnao.kernel.access.model import Principal
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.ids import new_id
-from chengnao.kernel.web import Context, ContextDep, PageDep, PageOf, ScopeDep, UowDep, check, require
+from chengnao.kernel.web import Context, ContextDep, Id, PageDep, PageOf, ScopeDep, UowDep, check, require
 
 router = APIRouter(tags=["incident"])
 
-Id = Annotated[str, Field(min_length=1, max_length=64)]
 Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Reader = Annotated[Principal, Depends(require("import.read"))]
 Writer = Annotated[Principal, Depends(require("import.write"))]

@@ -12,7 +12,6 @@ from chengnao.incident.model import Incident, State
 from chengnao.incident.repository import IncidentRepository
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.database import UnitOfWork
-from chengnao.kernel.errors import Invalid
 from chengnao.kernel.places import Place
 
 TAKES_IN = frozenset({State.NEW, State.DISPATCHED, State.ACCEPTED, State.SUSPENDED, State.RETURNED, State.DISPUTED})
@@ -44,9 +43,8 @@ class Match:
 
 async def candidates(uow: UnitOfWork, scope: Scope, incident: Incident) -> list[Match]:
     """The open incidents in the scope that may be about the incident's matter, the most probable first."""
-    known = await _open_near(
-        uow, scope, _place_of(incident), incident.division_code, incident.opened_at, apart_from=incident.id
-    )
+    place = Place.sound(incident.lon, incident.lat)
+    known = await _open_near(uow, scope, place, incident.division_code, incident.opened_at, apart_from=incident.id)
     return await _scored(_matter(incident), known)
 
 
@@ -119,7 +117,7 @@ def _matter(incident: Incident) -> Matter:
         text=incident.description or incident.title,
         category=incident.category,
         at=incident.opened_at,
-        place=_place_of(incident),
+        place=Place.sound(incident.lon, incident.lat),
         address=incident.address,
         closed_at=incident.closed_at or incident.handled_at,
     )
@@ -129,15 +127,8 @@ def _draft_matter(draft: Draft) -> Matter:
     return Matter("", draft.text, draft.category, draft.at, draft.place, draft.address)
 
 
-def _place_of(incident: Incident) -> Place | None:
-    try:
-        return None if incident.lon is None or incident.lat is None else Place(incident.lon, incident.lat)
-    except Invalid:
-        return None
-
-
 def _metres(incident: Incident, place: Place) -> float:
-    here = _place_of(incident)
+    here = Place.sound(incident.lon, incident.lat)
     return float("inf") if here is None else here.distance_m(place)
 
 

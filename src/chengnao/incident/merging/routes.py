@@ -15,11 +15,10 @@ from chengnao.incident.names import Names
 from chengnao.incident.service import require_incident
 from chengnao.incident.views import IncidentOut
 from chengnao.kernel.access.model import Principal
-from chengnao.kernel.web import ContextDep, RepeatableDep, ScopeDep, UowDep, require
+from chengnao.kernel.web import ContextDep, Id, RepeatableDep, ScopeDep, UowDep, require
 
 router = APIRouter(tags=["incident"])
 
-Id = Annotated[str, Field(min_length=1, max_length=64)]
 Reader = Annotated[Principal, Depends(require("incident.read"))]
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from chengnao.incident.merging.matching import Match, reasons_in_words, score_pair
 from chengnao.incident.merging.merges import Kept, Merge, MergeKind, as_before, returning
@@ -13,7 +12,7 @@ from chengnao.incident.reports.model import Report, title_of
 from chengnao.incident.reports.repository import ReportRepository
 from chengnao.incident.repository import IncidentRepository
 from chengnao.incident.rulebook import Rulebook
-from chengnao.incident.service import Opening, apply, check_version, open_incident, record, require_incident, tell
+from chengnao.incident.service import Opening, check_version, open_incident, record, require_incident, tell
 from chengnao.incident.tasks import tell_task
 from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import SYSTEM, Principal, Resource, Scope
@@ -83,7 +82,7 @@ async def merge_incident(
     await _move(uow, merge.kept, whole.id)
     await _merged(uow, actor, part, whole, merge)
     text = f"并入 {part.number}《{part.title}》，诉求 {len(merge.kept.reports)} 件"
-    await _note(uow, actor, whole, text, {"merge": merge.id, "merged_from": part.id})
+    await tell(uow, whole, text, {"merge": merge.id, "merged_from": part.id}, actor)
     return merge
 
 
@@ -156,7 +155,7 @@ async def _undo_merge(uow: UnitOfWork, actor: Principal, merge: Merge) -> Undone
             await IncidentRepository(uow.session).save_task(task)
             tell_task(uow, restored, task)
     text = f"撤销并入：{part.number} 恢复单独办理，带回诉求 {len(kept.reports)} 件"
-    await _note(uow, actor, host, text, {"merge": merge.id, "unmerged": part.id})
+    await tell(uow, host, text, {"merge": merge.id, "unmerged": part.id}, actor)
     return Undone(merge, restored, stayed)
 
 
@@ -174,7 +173,7 @@ async def _undo_join(uow: UnitOfWork, actor: Principal, merge: Merge) -> Undone:
         category=report.category,
         division_code=report.division_code,
         description=report.content,
-        place=None if report.lon is None or report.lat is None else Place(report.lon, report.lat),
+        place=Place.given(report.lon, report.lat),
         address=report.address,
         source_key=f"report:{report.id}",
         data={"merge": merge.id, "channel": report.channel.value},
@@ -186,7 +185,7 @@ async def _undo_join(uow: UnitOfWork, actor: Principal, merge: Merge) -> Undone:
     await repository.save(merge)
     await _forget(uow, host.id, kept, None)
     text = f"撤销并入：诉求 {report.tracking_number} 另立 {incident.number}"
-    await _note(uow, actor, host, text, {"merge": merge.id, "unmerged": incident.id})
+    await tell(uow, host, text, {"merge": merge.id, "unmerged": incident.id}, actor)
     return Undone(merge, incident, ())
 
 
@@ -247,11 +246,6 @@ async def _merged(uow: UnitOfWork, actor: Principal, part: Incident, whole: Inci
         "reasons": [reason.zh for reason in merge.reasons] or None,
     }
     await record(uow, actor, part, replace(after, merged_into=whole.id), Action.MERGE, move, data)
-
-
-async def _note(uow: UnitOfWork, actor: Principal, incident: Incident, text: str, data: dict[str, Any]) -> None:
-    row = TRANSITIONS[incident.state, Action.NOTE]
-    await apply(uow, actor, incident, row, Move(Action.NOTE, incident.version, reason=text), data)
 
 
 def _check_desk(actor: Principal, incident: Incident, action: str) -> None:

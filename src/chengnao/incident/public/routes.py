@@ -19,14 +19,14 @@ from chengnao.incident.public.model import CITIZEN, Progress, Standing, Step, ad
 from chengnao.incident.public.pictures import without_traces
 from chengnao.incident.public.service import PublicLimits
 from chengnao.incident.reports.model import Channel
-from chengnao.incident.reports.routes import DeskDep, Id
+from chengnao.incident.reports.routes import DeskDep
 from chengnao.incident.reports.service import ReportIn, opened_code, rate, sealed_code
-from chengnao.kernel.clock import CST
+from chengnao.kernel.clock import CST, city_text
 from chengnao.kernel.idempotency import Repeatable
 from chengnao.kernel.organisation.repository import OrganisationRepository
 from chengnao.kernel.paging import PageRequest
 from chengnao.kernel.places import Place
-from chengnao.kernel.web import ContextDep, UowDep
+from chengnao.kernel.web import ContextDep, DivisionCode, Id, UowDep
 
 router = APIRouter(prefix="/public", tags=["public"])
 
@@ -72,7 +72,7 @@ class PublicReportIn(BaseModel):
     lon: Annotated[float | None, Field(ge=-180, le=180)] = None
     lat: Annotated[float | None, Field(ge=-90, le=90)] = None
     address: Annotated[str, Field(max_length=200)] = ""
-    division_code: Annotated[str | None, Field(pattern=r"^(\d{6}|\d{9})$")] = None
+    division_code: DivisionCode | None = None
     category: Id | None = None
     photo_ids: Annotated[list[Id], Field(max_length=9)] = []
     audio_id: Id | None = None
@@ -81,7 +81,7 @@ class PublicReportIn(BaseModel):
 
     @property
     def place(self) -> Place | None:
-        return None if self.lon is None or self.lat is None else Place(self.lon, self.lat)
+        return Place.given(self.lon, self.lat)
 
 
 class PublicReportMade(BaseModel):
@@ -179,7 +179,7 @@ def _step(step: Step, names: Names) -> StepOut:
 
 def _note(found: Progress, names: Names) -> tuple[str, str]:
     """One honest sentence."""
-    due = found.due_at.astimezone(CST).strftime("%Y-%m-%d %H:%M") if found.due_at else ""
+    due = city_text(found.due_at) if found.due_at else ""
     unit = names.unit(found.unit_id) or ""
     if found.overdue:
         late = "尚未受理" if found.standing is Standing.WAITING else "尚未办结"

@@ -15,11 +15,21 @@ from chengnao.incident.reports.views import ReportOut
 from chengnao.kernel.access.model import Principal
 from chengnao.kernel.places import Place
 from chengnao.kernel.privacy.vault import Vault
-from chengnao.kernel.web import ContextDep, PageDep, PageOf, RepeatableDep, ScopeDep, UowDep, check, require
+from chengnao.kernel.web import (
+    ContextDep,
+    DivisionCode,
+    Id,
+    PageDep,
+    PageOf,
+    RepeatableDep,
+    ScopeDep,
+    UowDep,
+    check,
+    require,
+)
 
 router = APIRouter(tags=["incident"])
 
-Id = Annotated[str, Field(min_length=1, max_length=64)]
 Text = Annotated[str, Field(max_length=4000)]
 
 
@@ -35,7 +45,7 @@ class ReportIn(BaseModel):
 
     content: Annotated[str, Field(min_length=1, max_length=4000)]
     category: Id | None = None
-    division_code: Annotated[str | None, Field(pattern=r"^(\d{6}|\d{9})$")] = None
+    division_code: DivisionCode | None = None
     lon: Annotated[float | None, Field(ge=-180, le=180)] = None
     lat: Annotated[float | None, Field(ge=-90, le=90)] = None
     address: Annotated[str, Field(max_length=200)] = ""
@@ -48,7 +58,7 @@ class ReportIn(BaseModel):
 
     @property
     def place(self) -> Place | None:
-        return None if self.lon is None or self.lat is None else Place(self.lon, self.lat)
+        return Place.given(self.lon, self.lat)
 
 
 class ReportMade(BaseModel):

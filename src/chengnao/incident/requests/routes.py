@@ -11,11 +11,10 @@ from chengnao.incident.requests.model import Kind, RequestState
 from chengnao.incident.requests.repository import RequestRepository
 from chengnao.incident.requests.views import RequestOut
 from chengnao.kernel.access.model import Principal
-from chengnao.kernel.web import ContextDep, PageDep, PageOf, RepeatableDep, ScopeDep, UowDep, require
+from chengnao.kernel.web import ContextDep, Id, PageDep, PageOf, RepeatableDep, ScopeDep, UowDep, require
 
 router = APIRouter(tags=["incident"])
 
-Id = Annotated[str, Field(min_length=1, max_length=64)]
 Text = Annotated[str, Field(max_length=4000)]
 
 

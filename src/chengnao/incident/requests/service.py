@@ -3,16 +3,16 @@
 from dataclasses import replace
 from datetime import datetime
 
-from chengnao.incident.model import TRANSITIONS, Action, Incident, State
+from chengnao.incident.model import TRANSITIONS, Incident, State
 from chengnao.incident.moves import Move
 from chengnao.incident.requests.events import RequestAsked
 from chengnao.incident.requests.model import Kind, RequestState, TimeRequest
 from chengnao.incident.requests.repository import RequestRepository
 from chengnao.incident.rulebook import Rulebook
-from chengnao.incident.service import apply, require_incident
+from chengnao.incident.service import apply, require_incident, tell
 from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import Principal, Resource, Scope
-from chengnao.kernel.clock import CST
+from chengnao.kernel.clock import city_text
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from chengnao.kernel.ids import new_id
@@ -36,7 +36,7 @@ async def ask(
         raise Invalid("incident_action_needs", field="reason", action=kind.zh, action_en=kind.en)
     earliest = max(now, incident.due_at or now) if kind is Kind.EXTENSION else now
     if until <= earliest:
-        raise Invalid("request_too_early", field="until", value=_local(until), earliest=_local(earliest))
+        raise Invalid("request_too_early", field="until", value=city_text(until), earliest=city_text(earliest))
     repository = RequestRepository(uow.session)
     before = await repository.of_incident(incident.id)
     if any(each.state is RequestState.OPEN for each in before):
@@ -59,8 +59,8 @@ async def ask(
         decider_code=_decider(incident, again),
     )
     await repository.add(request)
-    text = f"申请{kind.zh}至 {_local(until)}：{request.reason}"
-    await _tell(uow, actor, incident, request, text)
+    text = f"申请{kind.zh}至 {city_text(until)}：{request.reason}"
+    await tell(uow, incident, text, _data(request), actor)
     uow.publish(
         RequestAsked(
             subject=request.id,
@@ -108,18 +108,13 @@ async def decide(
     await repository.save(decided)
     if state is RequestState.GRANTED:
         row = TRANSITIONS[State.ACCEPTED, request.kind.action]
-        why = f"同意{request.kind.zh}至 {_local(request.until)}：{request.reason}"
+        why = f"同意{request.kind.zh}至 {city_text(request.until)}：{request.reason}"
         move = Move(request.kind.action, incident.version, reason=why, until=request.until)
         await apply(uow, actor, incident, row, move, _data(decided))
     else:
         text = f"{request.kind.zh}申请{state.zh}" + (f"：{reason.strip()}" if reason.strip() else "")
-        await _tell(uow, actor, incident, decided, text)
+        await tell(uow, incident, text, _data(decided), actor)
     return decided
-
-
-async def _tell(uow: UnitOfWork, actor: Principal, incident: Incident, request: TimeRequest, text: str) -> None:
-    row = TRANSITIONS[incident.state, Action.NOTE]
-    await apply(uow, actor, incident, row, Move(Action.NOTE, incident.version, reason=text), _data(request))
 
 
 def _data(request: TimeRequest) -> dict[str, str]:
@@ -129,7 +124,3 @@ def _data(request: TimeRequest) -> dict[str, str]:
         "request_state": request.state.value,
         "until": request.until.isoformat(),
     }
-
-
-def _local(moment: datetime) -> str:
-    return f"{moment.astimezone(CST):%Y-%m-%d %H:%M}"

@@ -17,6 +17,7 @@ from chengnao.kernel.vocabulary import Tier
 from chengnao.kernel.web import (
     SESSION_COOKIE,
     ContextDep,
+    DivisionCode,
     PageDep,
     PageOf,
     ScopeDep,
@@ -143,7 +144,7 @@ class UserIn(BaseModel):
     display_name: Text
     password: Annotated[str, Field(max_length=500)]
     roles: Annotated[list[Role], Field(min_length=1, max_length=10)]
-    division_code: Annotated[str, Field(pattern=r"^(\d{6}|\d{9})$")]
+    division_code: DivisionCode
     unit_id: Text | None = None
 
 
@@ -196,7 +197,7 @@ class TokenMade(BaseModel):
 class TokenIn(BaseModel):
     name: Text
     role: Role
-    division_code: Annotated[str, Field(pattern=r"^(\d{6}|\d{9})$")]
+    division_code: DivisionCode
     unit_id: Text | None = None
     expires_at: AwareDatetime | None = None
 

@@ -13,11 +13,10 @@ from chengnao.kernel.organisation import service
 from chengnao.kernel.organisation.model import Unit
 from chengnao.kernel.organisation.repository import OrganisationRepository
 from chengnao.kernel.vocabulary import Tier
-from chengnao.kernel.web import PageDep, PageOf, ScopeDep, UowDep, check, require
+from chengnao.kernel.web import DivisionCode, PageDep, PageOf, ScopeDep, UowDep, check, require
 
 router = APIRouter(tags=["organisation"])
 
-Code = Annotated[str, Field(pattern=r"^(\d{6}|\d{9})$")]
 Words = Annotated[str, Query(max_length=100)]
 
 
@@ -36,7 +35,7 @@ class DivisionOut(BaseModel):
 class UnitBody(BaseModel):
     id: Annotated[str, Field(pattern=r"^[a-z0-9-]{2,64}$")]
     name: Annotated[str, Field(min_length=1, max_length=100)]
-    division_code: Code
+    division_code: DivisionCode
     parent_id: str | None = None
     phone: Annotated[str, Field(max_length=30)] = ""
     capacity: Annotated[int | None, Field(ge=1, le=100_000)] = None

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field, model_validator
 from chengnao.incident.names import Names
 from chengnao.kernel.access.model import Principal, Resource
 from chengnao.kernel.database import Database
-from chengnao.kernel.web import Context, ContextDep, PageDep, PageOf, ScopeDep, UowDep, check, require
+from chengnao.kernel.web import Context, ContextDep, Id, PageDep, PageOf, ScopeDep, UowDep, check, require
 from chengnao.review.proposals import service
 from chengnao.review.proposals.changes import Change, ProposalKind
 from chengnao.review.proposals.kinds import Tools
@@ -18,7 +18,6 @@ from chengnao.review.proposals.views import CaseOut, EffectOut, ProposalDetail, 
 
 router = APIRouter(tags=["review"])
 
-Id = Annotated[str, Field(min_length=1, max_length=64)]
 Reason = Annotated[str, Field(min_length=1, max_length=2000)]
 Reader = Annotated[Principal, Depends(require("review.read"))]
 Writer = Annotated[Principal, Depends(require("proposal.write"))]

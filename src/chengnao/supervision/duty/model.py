@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -12,7 +12,7 @@ import yaml
 from chengnao.incident.duty_measures import DutyCase, Repetition
 from chengnao.incident.names import Names
 from chengnao.kernel.calendar import Amount, parse_amount
-from chengnao.kernel.clock import CST
+from chengnao.kernel.clock import city_text_short
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ def _facts(case: DutyCase, names: Names) -> dict[str, str | int]:
         "state": incident.state.zh,
         "desk": names.division(incident.desk_code),
         "holder": names.unit(incident.unit_id) or names.division(incident.desk_code),
-        "due": local(incident.due_at),
+        "due": city_text_short(incident.due_at),
         "late": lasting(names.now - (incident.due_at or names.now)),
-        "close_by": local(incident.close_by),
+        "close_by": city_text_short(incident.close_by),
         "over": lasting(names.now - (incident.close_by or names.now)),
         "age": lasting(names.now - incident.opened_at),
         "returns": incident.returns,
@@ -88,16 +88,11 @@ def _facts(case: DutyCase, names: Names) -> dict[str, str | int]:
         facts |= {
             "asker": names.unit(request.unit_id) or request.asked_by_name,
             "kind": request.kind.zh,
-            "until": local(request.until),
-            "decide_by": local(request.decide_by),
+            "until": city_text_short(request.until),
+            "decide_by": city_text_short(request.decide_by),
             "reason": request.reason,
         }
     return facts
-
-
-def local(moment: datetime | None) -> str:
-    """A moment as people in Chongqing write it."""
-    return "—" if moment is None else f"{moment.astimezone(CST):%m-%d %H:%M}"
 
 
 def lasting(length: timedelta) -> str:

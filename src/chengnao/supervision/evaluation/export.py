@@ -16,7 +16,7 @@ from chengnao.incident.catalogue import category_name
 from chengnao.incident.measures import By, Case, Span
 from chengnao.incident.names import Names
 from chengnao.kernel.access.model import Scope
-from chengnao.kernel.clock import CST
+from chengnao.kernel.clock import CST, city_text
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.paging import Page, PageRequest
 from chengnao.supervision.evaluation import service
@@ -83,7 +83,8 @@ def workbook(gathered: Gathered) -> bytes:
 def _grouping(sheet: WriteOnlyWorksheet, span: Span, evaluation: Evaluation) -> None:
     sheet.freeze_panes = "B3"
     sheet.column_dimensions["A"].width = 24
-    _row(sheet, [f"统计期 {_local(span.since)} 至 {_local(span.until)}（不含）；时长为中位数和九成位数，单位小时"])
+    since, until = city_text(span.since), city_text(span.until)
+    _row(sheet, [f"统计期 {since} 至 {until}（不含）；时长为中位数和九成位数，单位小时"])
     heads = ["分组"]
     for each in indicators().all:
         if isinstance(each, Time):
@@ -165,10 +166,6 @@ class _Styled:
 def _moment(moment: datetime | None) -> _Styled | None:
     """Local time as Excel keeps it, which knows no zones."""
     return None if moment is None else _Styled(moment.astimezone(CST).replace(tzinfo=None), _MOMENT)
-
-
-def _local(moment: datetime) -> str:
-    return f"{moment.astimezone(CST):%Y-%m-%d %H:%M}"
 
 
 def _row(sheet: WriteOnlyWorksheet, values: Iterable[Any], **style: Any) -> None:

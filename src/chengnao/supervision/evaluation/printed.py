@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from chengnao.incident.measures import By, Span
-from chengnao.kernel.clock import CST
+from chengnao.kernel.clock import city_text
 from chengnao.supervision.evaluation.model import (
     Count,
     Evaluation,
@@ -58,7 +58,7 @@ svg text { font-size: 10px; fill: #1b2733 }
 def page(evaluation: Evaluation, by: By, span: Span, division: str, category: str | None) -> str:
     """The document: headline figures, a table by group, bars, times by stage, and what each figure means."""
     zh, en = _TITLES[by]
-    moments = [f"{moment.astimezone(CST):%Y-%m-%d %H:%M}" for moment in (span.since, span.until, span.now)]
+    moments = [city_text(moment) for moment in (span.since, span.until, span.now)]
     about = f"类别：{category}。" if category else ""
     return f"""<!doctype html>
 <html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -7,7 +7,7 @@ from importlib.resources import files
 from string import Template
 
 from chengnao.incident.duty_measures import LetterCase, Part
-from chengnao.kernel.clock import CST
+from chengnao.kernel.clock import CST, city_text_short
 from chengnao.supervision.letters.model import PARTS, Letter
 
 Cases = Mapping[Part, tuple[LetterCase, ...]]
@@ -88,15 +88,11 @@ def _part(part: Part, cases: Sequence[LetterCase]) -> str:
 
 
 def _row(case: LetterCase) -> str:
-    moments = "".join(f'<td class="t">{_moment(each)}</td>' for each in (case.at, case.due, case.done))
+    moments = "".join(f'<td class="t">{city_text_short(each)}</td>' for each in (case.at, case.due, case.done))
     return (
         f'<tr><td class="t">{escape(case.number)}</td><td>{escape(case.title)}</td><td>{case.grade}</td>{moments}'
         f"<td>{escape(case.remark)}</td></tr>"
     )
-
-
-def _moment(moment: datetime | None) -> str:
-    return "—" if moment is None else f"{moment.astimezone(CST):%m-%d %H:%M}"
 
 
 def _day(moment: datetime) -> str:

@@ -1,11 +1,9 @@
 """Merges, undos and new reports in random order: each undo restores exactly, no report is lost or in two places."""
 
-import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -19,11 +17,11 @@ from chengnao.incident.repository import IncidentRepository
 from chengnao.incident.service import Opening, by_platform, open_incident, require_incident
 from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import Scope
-from chengnao.kernel.clock import FixedClock
-from chengnao.kernel.database import Database, plain_url
+from chengnao.kernel.database import Database
 from chengnao.kernel.errors import ChengnaoError, Conflict
 from chengnao.kernel.privacy.vault import Vault
-from tests.support.loop import DISPATCHER, START, WATER, YUZHONG, make_city
+from tests.support.loop import DISPATCHER, WATER, YUZHONG, make_city
+from tests.support.machines import World
 from tests.support.soundness import unsound
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]
@@ -37,29 +35,9 @@ EMPTIED = (
 Snapshot = tuple[Incident, list[Task]]
 
 
-class World:
-    """One database for all runs, emptied before each; an event loop that outlives them."""
-
-    def __init__(self, url: str) -> None:
-        self.url = plain_url(url)
-        self.loop = asyncio.new_event_loop()
-        self.clock = FixedClock(START)
-        self.database = Database.connect(url, self.clock)
-        self.plain = psycopg.connect(self.url, autocommit=True)
-        self.run(make_city(self.database))
-
-    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return self.loop.run_until_complete(work)
-
-    def close(self) -> None:
-        self.plain.close()
-        self.run(self.database.close())
-        self.loop.close()
-
-
 @pytest.fixture
 def world(database_url: str) -> Iterator[World]:
-    made = World(database_url)
+    made = World(database_url, EMPTIED)
     yield made
     made.close()
 
@@ -70,7 +48,7 @@ def machine(world: World) -> type[RuleBasedStateMachine]:
 
         def __init__(self) -> None:
             super().__init__()
-            world.plain.execute(f"TRUNCATE {EMPTIED} CASCADE")
+            world.empty()
             self.parent: dict[str, str | None] = {}
             self.owner: dict[str, str] = {}
             self.merges: dict[str, tuple[str, Snapshot]] = {}
