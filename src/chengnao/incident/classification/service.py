@@ -14,8 +14,7 @@ from chengnao.kernel.access.service import record_act
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import NotFound
 from chengnao.kernel.organisation.model import Division
-from chengnao.kernel.organisation.repository import OrganisationRepository
-from chengnao.kernel.organisation.service import require_division
+from chengnao.kernel.organisation.service import every_division, require_division
 
 
 async def understand_text(
@@ -25,7 +24,7 @@ async def understand_text(
 
     Where the category is known already the classifier, which takes most of the time, is not asked.
     """
-    divisions = await OrganisationRepository(uow.session).every_division()
+    divisions = await every_division(uow)
     rules = await CategoryRuleRepository(uow.session).every_rule()
     return await asyncio.to_thread(_understand, None if category_known else home, text, at, divisions, rules)
 

@@ -26,8 +26,7 @@ from chengnao.kernel.clock import CST
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.ids import new_id
-from chengnao.kernel.organisation.repository import OrganisationRepository
-from chengnao.kernel.organisation.service import today
+from chengnao.kernel.organisation.service import every_division, today
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Taking:
 
     @classmethod
     async def of(cls, uow: UnitOfWork, desk: Desk, job: Job) -> "Taking":
-        every = await OrganisationRepository(uow.session).every_division()
+        every = await every_division(uow)
         return cls(job, desk, DivisionIndex(every, today(uow)), await Rulebook.load(uow))
 
     @property

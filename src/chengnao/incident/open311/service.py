@@ -9,8 +9,7 @@ from chengnao.incident.reports.service import Desk, ReportIn, Taken, take_report
 from chengnao.kernel.access.model import Principal
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import Invalid, NotFound
-from chengnao.kernel.organisation.repository import OrganisationRepository
-from chengnao.kernel.organisation.service import today
+from chengnao.kernel.organisation.service import every_division, today
 from chengnao.kernel.places import Place
 
 
@@ -21,7 +20,7 @@ async def find_division(uow: UnitOfWork, handed: Handed) -> str:
         if found is None:
             raise Invalid("open311_elsewhere", field="lat", lat=handed.lat, lon=handed.lon)
         return found
-    index = DivisionIndex(await OrganisationRepository(uow.session).every_division(), today(uow))
+    index = DivisionIndex(await every_division(uow), today(uow))
     found = index.in_text(handed.address)
     if found is None:
         raise Invalid("open311_address", field="address_string", value=handed.address[:80])
@@ -38,7 +37,7 @@ async def take_request(uow: UnitOfWork, desk: Desk, actor: Principal, handed: Ha
         content += f"\n图片：{handed.media_url}"
     given = ReportIn(
         content=content,
-        place=None if handed.lat is None or handed.lon is None else Place(handed.lon, handed.lat),
+        place=Place.given(handed.lon, handed.lat),
         address=handed.address,
         category=category.code,
         division_code=division_code,

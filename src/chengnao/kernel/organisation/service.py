@@ -6,6 +6,7 @@ from importlib.resources import files
 from chengnao.kernel.clock import CST
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import Invalid, NotFound
+from chengnao.kernel.fresh import Fresh
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.organisation.model import Division, Duty, Unit, read_divisions
 from chengnao.kernel.organisation.repository import OrganisationRepository
@@ -16,11 +17,24 @@ def today(uow: UnitOfWork) -> date:
     return uow.clock.now().astimezone(CST).date()
 
 
+async def _read_divisions(uow: UnitOfWork) -> list[Division]:
+    return await OrganisationRepository(uow.session).every_division()
+
+
+_divisions = Fresh(_read_divisions)
+
+
+async def every_division(uow: UnitOfWork) -> list[Division]:
+    """All divisions as they stand and as they stood; read from the database twice a minute at most."""
+    return await _divisions.get(uow)
+
+
 async def import_divisions(uow: UnitOfWork, lines: list[str], file: str) -> tuple[int, list[Invalid]]:
     """Take in a division file; returns how many divisions it gave and the errors of the lines left out."""
     read = list(read_divisions(lines, file))
     divisions = [each for each in read if isinstance(each, Division)]
     await OrganisationRepository(uow.session).put_divisions(divisions)
+    _divisions.forget_after_commit(uow)
     return len(divisions), [each for each in read if isinstance(each, Invalid)]
 
 
