@@ -122,6 +122,7 @@ def main() -> None:
         measure("one status change", "200 ms", min(times, len(waiting) - 4), change, table)
         measure("map, first view", "1 s", times, get("/api/situation/map"), table)
         measure("situation", "1 s", times, get("/api/situation"), table)
+        measure("duty list", "300 ms", times, get("/api/supervision/duty-list"), table)
         measure("evaluation of 30 days by unit", "-", max(5, times // 6), get("/api/evaluation", by="unit"), table)
         Console().print(table)
 

@@ -1,9 +1,11 @@
 """SQL over what a leader has to see to: open incidents with a reason for it, and urges."""
 
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import compress
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
 from chengnao.incident.duty_measures import DutyCase, Repetition, Urge
@@ -22,39 +24,56 @@ _METRES_A_DEGREE = 111_320.0
 incident, timeline = IncidentRow, TimelineRow
 
 
+@dataclass(frozen=True)
+class _Found:
+    id: str
+    grade: int
+    due_at: datetime | None
+    reasons: tuple[str, ...]
+
+    def place(self) -> tuple[int, int, datetime, str]:
+        """The gravest first, then what has most reasons, then what is due first."""
+        return self.grade, -len(self.reasons), self.due_at or datetime.max.replace(tzinfo=UTC), self.id
+
+
 class DutyRepository(Repository):
     async def duty_list(
         self, scope: Scope, repetition: Repetition, reason: str | None, now: datetime, request: PageRequest
     ) -> tuple[Page[DutyCase], dict[str, int]]:
         """Open incidents with a reason, perhaps of that one, the gravest first; and how many there are by reason."""
-        near = _repeated(scope, repetition, now)
-        reasons = _reasons(scope, now) | {"repeated": near.c.id.is_not(None)}
-        flags = [func.coalesce(condition, False).label(f"is_{code}") for code, condition in reasons.items()]
-        weight = sum((case((flag, 1), else_=0) for flag in flags), start=literal(0))
-        found = (
-            select(incident.id, near.c.nearby, weight.label("weight"), *flags)
-            .select_from(incident)
-            .outerjoin(near, near.c.id == incident.id)
-            .where(incident.state.not_in(FINAL), visible(scope), or_(*reasons.values()))
-            .cte("found")
-        )
-        numbers = [func.count().filter(found.c[f"is_{code}"]) for code in reasons]
-        *by_reason, total = (await self.session.execute(select(*numbers, func.count()).select_from(found))).one()
-        counts = dict(zip(reasons, by_reason, strict=True))
-        query = select(incident, found).join(found, found.c.id == incident.id)
+        around = _around(scope, repetition, now)
+        # Counting ends where there are enough: of a crowded place the whole number is asked for on the page alone.
+        repeated = _number(around.limit(repetition.count)) >= repetition.count
+        recent = incident.opened_at >= now - timedelta(days=repetition.days)
+        reasons = _reasons(scope, now) | {"repeated": case((recent, repeated), else_=False)}
+        flags = [func.coalesce(condition, False).label(code) for code, condition in reasons.items()]
+        judged = select(incident.id, incident.grade, incident.due_at, *flags)
+        # Each is judged once: the counts, the order and the page all come of that.
+        rows = await self.session.execute(judged.where(incident.state.not_in(FINAL), visible(scope)))
+        found = [
+            _Found(row.id, row.grade, row.due_at, tuple(compress(reasons, row[3:]))) for row in rows if any(row[3:])
+        ]
+        counts = {code: sum(code in each.reasons for each in found) for code in reasons}
         if reason is not None:
-            query, total = query.where(found.c[f"is_{reason}"]), counts[reason]
-        query = query.order_by(incident.grade, found.c.weight.desc(), incident.due_at, incident.id)
+            found = [each for each in found if reason in each.reasons]
+        page = sorted(found, key=_Found.place)[request.offset : request.offset + request.size]
+        nearby = await self._nearby(around, [each.id for each in page if "repeated" in each.reasons])
+        query = select(incident).where(incident.id.in_([each.id for each in page]))
+        incidents = {row.id: incident_of(row) for row in await self.session.scalars(query)}
         cases = [
             DutyCase(
-                incident=incident_of(row[0]),
-                reasons=tuple(code for code in reasons if getattr(row, f"is_{code}")),
-                request=await self._waiting(row[0].id) if row.is_request else None,
-                nearby=row.nearby or 0,
+                incident=incidents[each.id],
+                reasons=each.reasons,
+                request=await self._waiting(each.id) if "request" in each.reasons else None,
+                nearby=nearby.get(each.id, 0),
             )
-            for row in (await self.session.execute(query.limit(request.size).offset(request.offset))).all()
+            for each in page
         ]
-        return Page(cases, total, request.page, request.size), counts
+        return Page(cases, len(found), request.page, request.size), counts
+
+    async def _nearby(self, around: Select[Any], ids: list[str]) -> dict[str, int]:
+        rows = await self.session.execute(select(incident.id, _number(around)).where(incident.id.in_(ids)))
+        return {row[0]: row[1] for row in rows}
 
     async def _waiting(self, incident_id: str) -> TimeRequest | None:
         requests = await RequestRepository(self.session).of_incident(incident_id)
@@ -120,37 +139,27 @@ def _reasons(scope: Scope, now: datetime) -> dict[str, ColumnElement[bool]]:
     }
 
 
-def _repeated(scope: Scope, repetition: Repetition, now: datetime) -> Any:
-    """The open incidents around which there are enough of their category, and how many."""
+def _around(scope: Scope, repetition: Repetition, now: datetime) -> Select[Any]:
+    """What there is of the category around an incident; the index of places finds it, whatever else is stored."""
     other = aliased(IncidentRow)
-    since = now - timedelta(days=repetition.days)
-    north = (other.lat - incident.lat) * _METRES_A_DEGREE
-    east = (other.lon - incident.lon) * _METRES_A_DEGREE * func.cos(func.radians(incident.lat))
-    # What is near lies in the same cell of a grid or in one beside it, so the two sides can be hashed.
-    beside = func.generate_series(-1, 1).table_valued("step")
-    rows, columns = beside.render_derived(name="rows"), beside.render_derived(name="columns")
     high = repetition.metres / _METRES_A_DEGREE
     wide = high * 2  # enough for what is near up to 60 degrees of latitude
-    nearby = func.count(other.id)
+    north = (other.lat - incident.lat) * _METRES_A_DEGREE
+    east = (other.lon - incident.lon) * _METRES_A_DEGREE * func.cos(func.radians(incident.lat))
     return (
-        select(incident.id, nearby.label("nearby"))
-        .select_from(incident)
-        .join(rows, true())
-        .join(columns, true())
-        .join(
-            other,
-            and_(
-                other.category == incident.category,
-                func.floor(other.lat / high) == func.floor(incident.lat / high) + rows.c.step,
-                func.floor(other.lon / wide) == func.floor(incident.lon / wide) + columns.c.step,
-                other.opened_at >= since,
-                other.state.not_in([State.MERGED.value, State.DISMISSED.value]),
-                scope.division_condition(other.division_code),
-                north * north + east * east <= repetition.metres**2,
-            ),
+        select(other.id)
+        .where(
+            other.category == incident.category,
+            other.lat.between(incident.lat - high, incident.lat + high),
+            other.lon.between(incident.lon - wide, incident.lon + wide),
+            other.opened_at >= now - timedelta(days=repetition.days),
+            other.state.not_in([State.MERGED.value, State.DISMISSED.value]),
+            scope.division_condition(other.division_code),
+            north * north + east * east <= repetition.metres**2,
         )
-        .where(incident.state.not_in(FINAL), visible(scope), incident.opened_at >= since)
-        .group_by(incident.id)
-        .having(nearby >= repetition.count)
-        .cte("near")
+        .correlate(incident)
     )
+
+
+def _number(rows: Select[Any]) -> ScalarSelect[int]:
+    return select(func.count()).select_from(rows.subquery()).correlate(incident).scalar_subquery()
