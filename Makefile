@@ -101,12 +101,17 @@ bench: dev
 COMPILE = .venv-lock/bin/uv pip compile --universal --generate-hashes --no-header --quiet --python-version 3.11 \
   $(if $(UPGRADE),--upgrade)
 
+EXTRAS := llm speech training
+
 lock:
 	@$(PYTHON) -m venv .venv-lock
 	@.venv-lock/bin/pip --disable-pip-version-check --quiet install $(UV)
-	$(COMPILE) pyproject.toml requirements/build.in --extra city --group dev -o requirements/dev.txt
-	$(COMPILE) pyproject.toml requirements/build.in --extra city -c requirements/dev.txt -o requirements/core.txt
-	$(COMPILE) pyproject.toml requirements/build.in --extra city --extra speech -c requirements/dev.txt -o requirements/speech.txt
+	$(COMPILE) pyproject.toml requirements/build.in --extra city --extra agents --group dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml requirements/build.in --extra city --extra agents -c requirements/dev.txt \
+	  -o requirements/core.txt
+	@for extra in $(EXTRAS); do \
+	  $(COMPILE) pyproject.toml requirements/build.in --extra city --extra agents --extra $$extra \
+	    -c requirements/dev.txt -o requirements/$$extra.txt || exit 1; done
 	$(COMPILE) --group console -o requirements/console.txt
 	@rm -rf .venv-lock
 
