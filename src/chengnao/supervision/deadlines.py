@@ -9,25 +9,19 @@ clock.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-import psycopg
-from dbos import DBOS, DBOSConfig, SetWorkflowID
-from sqlalchemy import URL, Engine, create_engine, event
-from sqlalchemy.engine import ExceptionContext
+from dbos import DBOS, SetWorkflowID
 from sqlalchemy.exc import SQLAlchemyError
 
 from chengnao.incident.repository import IncidentRepository
 from chengnao.incident.requests.repository import RequestRepository
 from chengnao.kernel.clock import Clock
 from chengnao.kernel.database import Database, UnitOfWork
-from chengnao.kernel.ids import new_id
-from chengnao.kernel.repository import batched
+from chengnao.kernel.durable.executor import Executor
 from chengnao.supervision.escalation import LEVELS, Verdict, escalate, escalate_request
-from chengnao.supervision.sweeper import Sweeper
 
 log = logging.getLogger(__name__)
 
@@ -48,20 +42,7 @@ class Deadlines:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        # A name of its own for each life of each process: no two that live can ever share one.
-        self._executor = f"worker-{new_id()}"
-        self._sweeper = Sweeper(database, self._executor, self._take_up)
-        self._engine = _patient_engine(database.engine.url)
-        config: DBOSConfig = {
-            "name": "chengnao",
-            "system_database_url": self._engine.url.render_as_string(hide_password=False),
-            "system_database_engine": self._engine,
-            "application_version": VERSION,
-            "executor_id": self._executor,
-            "log_level": "WARNING",
-            "enable_otlp": False,
-        }
-        DBOS(config=config)
+        self._executor = Executor(database, "worker", VERSION)
         self._deadline, self._request = self._register()
 
     def _register(self) -> tuple[Callable[[str, int], Workflow], Callable[[str], Workflow]]:
@@ -108,22 +89,11 @@ class Deadlines:
 
     async def launch(self) -> None:
         """Start; from now on deadlines can be watched."""
-        # Known before it has anything to leave behind.
-        await self._sweeper.beat()
-        DBOS.launch()
+        await self._executor.launch()
 
     async def run(self) -> None:
         """Take up what gone executors left, until cancelled."""
-        await self._sweeper.run()
-
-    async def _take_up(self, executor: str) -> int:
-        """Give the workflows of an executor that is gone to those that live, whichever comes first."""
-        left = await DBOS.list_workflows_async(
-            executor_id=executor, status="PENDING", load_input=False, load_output=False
-        )
-        for batch in batched([each.workflow_id for each in left], 1000):
-            await DBOS.resume_workflows_async(list(batch))
-        return len(left)
+        await self._executor.run()
 
     async def watch(self, incident_id: str, entry: int) -> None:
         """Watch one stay of an incident in a state; watching it again changes nothing."""
@@ -165,24 +135,4 @@ class Deadlines:
 
     async def close(self) -> None:
         """Stop; what has not ended goes on in another process."""
-        await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
-        with suppress(SQLAlchemyError, OSError):
-            await self._sweeper.leave()
-        self._engine.dispose()
-
-
-def _patient_engine(url: URL) -> Engine:
-    """The engine of the workflows' own tables.
-
-    DBOS tries again, without end, after an error that it takes for a lost connection, and lets a workflow fall asleep
-    until the next launch after any other. Some of psycopg's words for a server that is just being restarted are not
-    among those it knows, so every failure to connect is marked as a lost connection here.
-    """
-    engine = create_engine(url, pool_size=5, max_overflow=5, pool_pre_ping=True, connect_args={"connect_timeout": 10})
-
-    @event.listens_for(engine, "handle_error")
-    def mark(context: ExceptionContext) -> None:
-        if context.connection is None and isinstance(context.original_exception, psycopg.OperationalError):
-            context.is_disconnect = True
-
-    return engine
+        await self._executor.close()

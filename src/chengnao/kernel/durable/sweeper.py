@@ -1,9 +1,9 @@
-"""Takes up the deadlines of workers that are gone.
+"""Takes up the workflows of processes that are gone.
 
-A workflow belongs to the executor that started it, and DBOS takes up those of its own executor alone. So each worker
+A workflow belongs to the executor that started it, and DBOS takes up those of its own executor alone. So each process
 says again and again that it lives, and looks whether the others still do. What is dead is told by their beats standing
 still over several looks, not by clocks: a database that is away for a while stills all of them alike, and kills none.
-Being wrong would do no harm: two executors may wait for one deadline, and what they do then is done once.
+Being wrong would do no harm: two executors may run one workflow, and what they do then is done once.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from sqlalchemy.exc import SQLAlchemyError
 
 from chengnao.kernel.database import Database
-from chengnao.supervision.repository import Executor, ExecutorRepository
+from chengnao.kernel.durable.repository import Executor, ExecutorRepository
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Sweeper:
             if not await repository.claim(executor):
                 return
             if taken := await self._take_up(executor.id):
-                log.warning("took up %d deadlines of executor %s, which is gone", taken, executor.id)
+                log.warning("took up %d workflows of executor %s, which is gone", taken, executor.id)
             elif self._looks[executor.id][1] >= _FORGET_AFTER:
                 await repository.forget(executor.id)
             await uow.commit()

@@ -17,11 +17,11 @@ from chengnao.incident.model import Incident
 from chengnao.incident.repository import IncidentRepository
 from chengnao.kernel.clock import SystemClock
 from chengnao.kernel.database import Database
+from chengnao.kernel.durable import sweeper
+from chengnao.kernel.durable.repository import Executor
+from chengnao.kernel.durable.sweeper import DEAD_AFTER, Sweeper
 from chengnao.kernel.settings import Settings
-from chengnao.supervision import sweeper
 from chengnao.supervision.deadlines import Deadlines
-from chengnao.supervision.repository import Executor
-from chengnao.supervision.sweeper import DEAD_AFTER, Sweeper
 from tests.integration.supervision.test_deadlines import BOTH, late_at, reached, urges
 from tests.support.loop import make_city
 from tests.support.stack import Stack
@@ -32,9 +32,9 @@ WORKER = """
 import asyncio, sys
 from chengnao.kernel.clock import SystemClock
 from chengnao.kernel.database import Database
-from chengnao.supervision import sweeper
+from chengnao.kernel.durable import sweeper
 from chengnao.supervision.deadlines import Deadlines
-from chengnao.supervision.repository import Executor
+from chengnao.kernel.durable.repository import Executor
 
 sweeper.SECONDS = 0.2
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from chengnao.kernel.durable.tables import ExecutorRow
 from chengnao.kernel.repository import Repository
-from chengnao.supervision.tables import ExecutorRow
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from chengnao.kernel.database import Base
 
 
 class ExecutorRow(Base):
-    """A process that waits for deadlines, and how often it has said that it lives."""
+    """A process that runs workflows, and how often it has said that it lives."""
 
     __tablename__ = "executors"
 

@@ -1,0 +1,1 @@
+"""Durable workflows: run by DBOS on the platform's PostgreSQL, taken up by others when their process is gone."""
