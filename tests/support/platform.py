@@ -58,6 +58,8 @@ class Platform:
             "CHENGNAO_BASE_PORT": str(base_port),
             "CHENGNAO_NEW_PASSWORD": PASSWORD,
             "CHENGNAO_FIRST_CLASSIFIER": "false",  # a minute of work that few tests need
+            "CHENGNAO_MODELS": "false",
+            "CHENGNAO_AGENTS": "false",
         }
         self.address = f"http://127.0.0.1:{base_port}"
 

@@ -17,6 +17,8 @@ PROCESSES = {
     "writer": "chengnao.sensing.readings.writer:run",
     "worker": "chengnao.app.worker:run",
     "web": "chengnao.api.process:run",
+    "models": "chengnao.models.process:run",
+    "agents": "chengnao.agents.process:run",
     "city": "chengnao.demonstration.process:run",
 }
 

@@ -54,12 +54,17 @@ def external(settings: Settings) -> list[str]:
 
 def services(settings: Settings) -> list[Spec]:
     """The platform's own processes, which need the engines and a prepared database."""
-    return [
+    specs = [
         python_process("gateway", settings, settings.port("gateway")),
         python_process("writer", settings),
         python_process("worker", settings),
         python_process("web", settings, settings.port("web")),
     ]
+    if settings.models:
+        specs.append(python_process("models", settings, settings.port("models")))
+    if settings.agents:
+        specs.append(python_process("agents", settings, settings.port("agents")))
+    return specs
 
 
 def city(settings: Settings) -> list[Spec]:

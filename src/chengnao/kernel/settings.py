@@ -26,7 +26,7 @@ from chengnao.kernel.errors import Invalid
 from chengnao.kernel.files import write_atomically
 from chengnao.kernel.ids import new_secret
 
-Port = Literal["web", "gateway", "hj212", "mqtt", "nats", "nats_monitor", "store"]
+Port = Literal["web", "gateway", "hj212", "mqtt", "nats", "nats_monitor", "store", "models", "agents"]
 
 _OFFSETS: dict[Port, int] = {
     "web": 0,
@@ -36,6 +36,8 @@ _OFFSETS: dict[Port, int] = {
     "nats": 22,
     "nats_monitor": 23,
     "store": 24,
+    "models": 30,
+    "agents": 31,
 }
 
 
@@ -68,6 +70,8 @@ class Settings(BaseSettings):
     clock_speed: float = Field(1.0, ge=1.0, le=600.0, description="city seconds in a real second; 1 in operation")
     log_bytes: int = Field(4 * 2**30, ge=2**24, description="room for readings that wait to be stored")
     first_classifier: bool = Field(True, description="train a classifier from made texts where there is none")
+    models: bool = Field(True, description="run the model gateway and the models that are deployed")
+    agents: bool = Field(True, description="run agents")
     secure_cookies: bool = Field(False, description="session cookie only over HTTPS; set it behind a TLS proxy")
     session_hours: float = Field(12.0, gt=0, le=72)
     public_reports_per_hour: int = Field(20, ge=1, le=10_000, description="reports of one address without an account")
@@ -133,6 +137,8 @@ class Secrets:
     mqtt_password: str
     store_user: str
     store_password: str
+    model_key: str
+    """With it the platform's own processes call the model gateway."""
     vault_keys: dict[str, str]
     """Keys by their name, 256 bits as hex; the last one seals, the earlier ones still open what they sealed."""
 
@@ -170,6 +176,7 @@ def _new_secrets() -> dict[str, Any]:
         "mqtt_password": new_secret(),
         "store_user": "chengnao",
         "store_password": new_secret(),
+        "model_key": new_secret(),
         "vault_keys": _new_vault_key(),
     }
 

@@ -17,6 +17,7 @@ OLD_FILE = {
     "mqtt_password": "b",
     "store_user": "chengnao",
     "store_password": "c",
+    "model_key": "d",
 }
 
 

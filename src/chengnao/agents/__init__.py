@@ -1,0 +1,1 @@
+"""Agents: defined by a YAML file each, run durably, with tools, approvals and traces."""

@@ -1,0 +1,1 @@
+"""Knowledge: documents, passages, search, and answers whose every sentence names its source."""
