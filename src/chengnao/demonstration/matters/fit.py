@@ -22,12 +22,12 @@ from chengnao.demonstration.matters.city import City, Told
 from chengnao.demonstration.reports.generator import phrases
 from chengnao.incident import merging
 from chengnao.incident.classification.model import NO_MATTER
-from chengnao.models.embedded.embedding import embed
 from chengnao.incident.merging.blocking import candidate_pairs
 from chengnao.incident.merging.features import Evidence, Floats, Indices, meaning_view
 from chengnao.incident.merging.model import FLAGS, RAMPED, Ramp, Settings, Weights
 from chengnao.incident.merging.scoring import probabilities, ramp_column
 from chengnao.incident.merging.words import is_chinese, matter_of
+from chengnao.models.embedded.embedding import embed
 
 TARGET = Path(merging.__file__).parent
 KEPT_DIRECTIONS = 64

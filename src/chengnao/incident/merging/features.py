@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from chengnao.incident.catalogue import categories
-from chengnao.models.embedded.embedding import embed
 from chengnao.incident.merging.model import Matter
 from chengnao.incident.merging.words import NGRAM_BINS, Named, is_chinese, matter_of, named_places, ngrams, tidy
+from chengnao.models.embedded.embedding import embed
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
