@@ -6,6 +6,7 @@ VIEW = {
     "division.read", "unit.read", "roster.read", "device.read", "reading.read", "threshold.read", "warning.read",
     "incident.read", "task.read", "report.read", "responsibility.read", "evaluation.read", "situation.read",
     "calendar.read", "limit.read", "supervision.read", "review.read", "category_rule.read",
+    "agent.read", "agent.run",
 }  # fmt: skip
 DESK = {
     f"incident.{verb}"
@@ -29,8 +30,11 @@ ALLOWED: dict[Role, set[str]] = {
     | {"proposal.write", "proposal.decide", "category_rule.write"},
     Role.OPERATOR: VIEW
     | {"user.read", "user.write", "token.read", "token.write", "system.read", "unit.write", "device.write"}
-    | {"quarantine.read", "calendar.write"},
+    | {"quarantine.read", "calendar.write"}
+    | {"agent.publish", "agent.waive", "agent.connect"},
     Role.AUDITOR: VIEW | {"audit.read", "system.read", "user.read", "token.read", "quarantine.read"},
+    Role.DEVELOPER: VIEW | {"agent.write", "agent.evaluate", "agent.publish"},
     Role.GATEWAY: {"reading.write"},
     Role.REPORTER: {"report.create"},
+    Role.AGENT_CLIENT: {"agent.read", "agent.run"},
 }

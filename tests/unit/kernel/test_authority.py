@@ -45,6 +45,16 @@ def test_a_handler_acts_only_for_the_own_unit(authority: Authority, action: str)
     assert not authority.allows(who, action, Resource(OWN))
 
 
+@pytest.mark.parametrize("action", ["agent.write", "agent.evaluate", "agent.publish"])
+def test_a_developer_of_a_unit_makes_agents_of_that_unit_alone(authority: Authority, action: str) -> None:
+    who = principal(Role.DEVELOPER)
+    assert authority.allows(who, action, Resource(OWN, "unit-a"))
+    assert not authority.allows(who, action, Resource(OWN, "unit-b"))
+    assert not authority.allows(who, action, Resource(OWN))
+    of_the_division = Principal("d", "开发", "user", frozenset({Role.DEVELOPER}), OWN)
+    assert authority.allows(of_the_division, action, Resource(BELOW, "unit-b"))
+
+
 def test_a_machine_of_a_unit_sends_only_for_its_devices(authority: Authority) -> None:
     who = principal(Role.GATEWAY)
     assert not authority.allows(who, "reading.write", Resource(OWN, "unit-b"))

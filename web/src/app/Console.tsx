@@ -26,7 +26,7 @@ export function Console() {
   const { has } = useSession();
   const { pathname } = useLocation();
   // Who only handles tasks starts with them.
-  const home = has('duty_officer', 'dispatcher', 'verifier', 'steward', 'operator', 'auditor') ? '/situation' : '/tasks';
+  const home = has('duty_officer', 'dispatcher', 'verifier', 'steward', 'operator', 'auditor', 'developer') ? '/situation' : '/tasks';
   return (
     <ActionsProvider>
       <Shell>

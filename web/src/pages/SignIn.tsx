@@ -7,7 +7,7 @@ import type { Me, PlatformClock } from '../api/types';
 import { useTexts } from '../i18n';
 import { Mark } from '../ui/Mark';
 
-const demoAccounts = ['zhiban', 'fenbo', 'hecha', 'yuzhong', 'chuzhi', 'jiedao', 'shuju', 'yunwei', 'shenji'] as const;
+const demoAccounts = ['zhiban', 'fenbo', 'hecha', 'yuzhong', 'chuzhi', 'jiedao', 'shuju', 'yunwei', 'shenji', 'developer'] as const;
 const demoPassword = 'chengnao-demo';
 
 interface Fields {

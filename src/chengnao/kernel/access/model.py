@@ -21,12 +21,14 @@ class Role(StrEnum):
     STEWARD = "steward"
     OPERATOR = "operator"
     AUDITOR = "auditor"
+    DEVELOPER = "developer"
     GATEWAY = "gateway"
     REPORTER = "reporter"
+    AGENT_CLIENT = "agent_client"
 
 
-PERSON_ROLES = frozenset(Role) - {Role.GATEWAY, Role.REPORTER}
-MACHINE_ROLES = frozenset({Role.GATEWAY, Role.REPORTER})
+MACHINE_ROLES = frozenset({Role.GATEWAY, Role.REPORTER, Role.AGENT_CLIENT})
+PERSON_ROLES = frozenset(Role) - MACHINE_ROLES
 
 
 @dataclass(frozen=True)
