@@ -8,10 +8,10 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from chengnao.app.logs import tail
 from chengnao.app.runner import Runner
 from chengnao.app.spec import Spec
 from chengnao.app.supervisor import prepare_home
+from chengnao.kernel.logs import tail
 
 T = TypeVar("T")
 

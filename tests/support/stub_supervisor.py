@@ -7,8 +7,9 @@ import os
 import sys
 
 from chengnao.app.processes import Plan, engines, python_process
-from chengnao.app.spec import Launch, Spec
+from chengnao.app.spec import Spec
 from chengnao.app.supervisor import main
+from chengnao.kernel.child import Launch
 from chengnao.kernel.settings import Settings
 
 _BEATING = """

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from chengnao.app.logs import RotatingLog, tail
 from chengnao.app.supervisor import StartFailed, lock_path, prepare_home
+from chengnao.kernel.logs import RotatingLog, tail
 from chengnao.kernel.settings import Settings
 from chengnao.kernel.status import PlatformStatus, read_status
 

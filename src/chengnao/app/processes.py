@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from chengnao.app.engines.nats import Nats
 from chengnao.app.engines.postgres import STOP_SIGNAL, Postgres
-from chengnao.app.spec import Check, Launch, Spec
+from chengnao.app.spec import Check, Spec
+from chengnao.kernel.child import Launch
 from chengnao.kernel.health import health_path, read_health
 from chengnao.kernel.settings import Settings
 

@@ -6,10 +6,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from chengnao.app.child import Child
-from chengnao.app.logs import RotatingLog
 from chengnao.app.spec import Check, Spec
+from chengnao.kernel.child import Child
 from chengnao.kernel.errors import ChengnaoError
+from chengnao.kernel.logs import RotatingLog
 from chengnao.kernel.status import ProcessStatus
 
 log = logging.getLogger(__name__)

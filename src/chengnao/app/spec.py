@@ -2,25 +2,14 @@
 
 import signal
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
+from chengnao.kernel.child import Launch
 from chengnao.kernel.errors import ChengnaoError
 
 
 class EngineError(ChengnaoError):
     """An engine that cannot be started, with the reason and the remedy."""
-
-
-@dataclass(frozen=True)
-class Launch:
-    """One way to start a process; `user` and `group` are None where it runs as the supervisor does."""
-
-    command: list[str]
-    environment: dict[str, str] = field(default_factory=dict)
-    folder: Path | None = None
-    user: int | None = None
-    group: int | None = None
 
 
 @dataclass(frozen=True)

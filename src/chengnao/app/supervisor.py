@@ -15,13 +15,13 @@ from typing import TextIO
 
 import psutil
 
-from chengnao.app.child import Child
-from chengnao.app.logs import RotatingLog, tail
 from chengnao.app.processes import PREPARE, Plan, external, plan
 from chengnao.app.runner import Runner
 from chengnao.app.spec import Spec
+from chengnao.kernel.child import Child
 from chengnao.kernel.clock import load_clock
 from chengnao.kernel.errors import ChengnaoError
+from chengnao.kernel.logs import RotatingLog, tail
 from chengnao.kernel.settings import Settings, load_settings
 from chengnao.kernel.status import PlatformStatus, read_status, write_status
 

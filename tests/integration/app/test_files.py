@@ -3,8 +3,8 @@
 import tomllib
 from pathlib import Path
 
-from chengnao.app.logs import RotatingLog, tail
 from chengnao.app.settings_file import set_values
+from chengnao.kernel.logs import RotatingLog, tail
 
 
 def test_a_setting_is_changed_and_all_else_is_kept(tmp_path: Path) -> None:

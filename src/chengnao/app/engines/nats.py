@@ -5,7 +5,8 @@ import json
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from chengnao.app.spec import Check, EngineError, Launch
+from chengnao.app.spec import Check, EngineError
+from chengnao.kernel.child import Launch
 from chengnao.kernel.files import write_atomically
 from chengnao.kernel.settings import Settings, load_secrets
 

