@@ -135,7 +135,7 @@ class ModelClient:
         return answer
 
 
-def _headers(request: ChatRequest) -> dict[str, str]:
+def _headers(request: ChatRequest) -> dict[bytes, bytes]:
     named = {
         "X-Chengnao-Unit": request.unit_id,
         "X-Chengnao-Division": request.division_code,
@@ -144,7 +144,7 @@ def _headers(request: ChatRequest) -> dict[str, str]:
         "X-Chengnao-Seconds": f"{request.seconds:g}",
         "X-Data-Class": request.data,
     }
-    return {name: value for name, value in named.items() if value}
+    return {name.encode(): value.encode() for name, value in named.items() if value}
 
 
 def _error(answer: httpx.Response) -> ChengnaoError:
