@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from chengnao.app.first_classifier import train_first
 from chengnao.incident.importing.worker import ImportWorker
+from chengnao.incident.public.loose import forget_loose
 from chengnao.incident.reports.desk import desk_at
 from chengnao.kernel.bus import EVENTS, Bus
 from chengnao.kernel.clock import load_clock
@@ -14,6 +15,7 @@ from chengnao.kernel.database import Database
 from chengnao.kernel.engines import database_url
 from chengnao.kernel.errors import Unavailable
 from chengnao.kernel.health import Heartbeat
+from chengnao.kernel.idempotency import forget_answers
 from chengnao.kernel.outbox import Relay, forget
 from chengnao.kernel.settings import Settings, load_secrets
 from chengnao.review.handlers import CONSUMER as REVIEW
@@ -48,7 +50,7 @@ async def run(settings: Settings) -> None:
                 group.create_task(bus.consume_events(CONSUMER, Handlers(database, deadlines).handle))
                 group.create_task(bus.consume_events(REVIEW, ReviewHandlers(database).handle))
                 group.create_task(ImportWorker(database, settings.home, desk_at(settings.home)).run())
-                group.create_task(_tidy(database, deadlines))
+                group.create_task(_tidy(settings, database, deadlines))
                 group.create_task(_tell_lag(heartbeat, watch, bus))
                 group.create_task(train_first(settings))
         finally:
@@ -66,11 +68,13 @@ async def _last_seen(settings: Settings) -> pa.Table | None:
         return None
 
 
-async def _tidy(database: Database, deadlines: Deadlines) -> None:
+async def _tidy(settings: Settings, database: Database, deadlines: Deadlines) -> None:
     while True:
         try:
             await deadlines.forget(KEEP_DEADLINES_DAYS)
             await forget(database)
+            await forget_answers(database)
+            await forget_loose(database, settings.home)
             await deadlines.watch_all()
         except Exception as error:
             log.warning("what has ended is kept for now: %s", error)

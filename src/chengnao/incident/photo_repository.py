@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from datetime import datetime
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from chengnao.incident.model import Photo
@@ -22,6 +23,12 @@ class PhotoRepository(Repository):
     async def of_incident(self, incident_id: str) -> list[Photo]:
         query = select(PhotoRow).where(PhotoRow.incident_id == incident_id).order_by(PhotoRow.at, PhotoRow.id)
         return [_photo(row) for row in await self.session.scalars(query)]
+
+    async def forget_loose(self, before: datetime) -> set[str]:
+        """Drop what was sent before and belongs to nothing; the digests that no photo has any more."""
+        loose = delete(PhotoRow).where(PhotoRow.incident_id.is_(None), PhotoRow.at < before).returning(PhotoRow.digest)
+        gone = set(await self.session.scalars(loose))
+        return gone - set(await self.session.scalars(select(PhotoRow.digest).where(PhotoRow.digest.in_(gone))))
 
     async def take(self, photo_ids: Sequence[str], incident_id: str, uploaded_by: str) -> set[str]:
         """Give the uploader's own loose photos to the incident; returns those that are now, or were already, its."""

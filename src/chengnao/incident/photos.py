@@ -14,6 +14,8 @@ from chengnao.kernel.files import write_atomically
 from chengnao.kernel.ids import new_id
 
 PHOTO_LIMIT = 10 * 2**20
+UPLOADS = "uploads"
+"""The lock under which files are kept: whoever drops files that no row names holds it alone."""
 
 
 async def attach_photos(uow: UnitOfWork, actor: Principal, incident_id: str, photo_ids: Sequence[str]) -> None:
@@ -32,6 +34,7 @@ async def keep_photo(uow: UnitOfWork, home: Path, actor: Principal, incident: In
         raise Invalid("photo_not_image", field="file")
     digest = hashlib.sha256(data).hexdigest()
     path = photo_path(home, digest)
+    await uow.hold(UPLOADS, shared=True)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, data)

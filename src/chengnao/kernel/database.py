@@ -140,6 +140,11 @@ class UnitOfWork:
     ) -> None:
         await self.session.close()
 
+    async def hold(self, name: str, *, shared: bool = False) -> None:
+        """Wait for the lock of this name and keep it until the transaction ends; shared ones go together."""
+        lock = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+        await self.session.execute(text(f"SELECT {lock}(hashtextextended(:name, 0))"), {"name": name})
+
     def publish(self, event: DomainEvent) -> None:
         """Put the event on the bus once this unit of work is committed, and only then."""
         self.session.add(OutboxRow(envelope=envelope(event, new_id(), self.clock.now())))

@@ -27,10 +27,12 @@ def row(unit: str, *, hours: str = "", months: str = "", deputy: str | None = No
     return Responsibility(division, category, unit, deputy, hours, months)
 
 
-def chosen(rows: list[Responsibility], at: datetime = NOON, **units: Standing) -> tuple[str, str] | None:
+def chosen(
+    rows: list[Responsibility], at: datetime = NOON, returned: dict[str, str] | None = None, **units: Standing
+) -> tuple[str, str] | None:
     names = {each for one in rows for each in (one.unit_id, one.deputy_unit_id) if each}
     standing = {name: units.get(name, Standing(name)) for name in names}
-    choice = choose(rows, standing, at, "渝中区“噪声扰民”")
+    choice = choose(rows, standing, at, "渝中区“噪声扰民”", returned or {})
     return None if choice is None else (choice.unit_id, "；".join(choice.reasons))
 
 
@@ -51,7 +53,7 @@ def test_the_first_division_decides_and_a_bounded_row_goes_before_an_unbounded()
     ("unit", "deputy", "expected", "says"),
     [
         (Standing("u", 5, 5), Standing("d"), "d", "在办 5 件，已满，由替补d承办"),
-        (Standing("u", 5, 5), Standing("d", 9, 9), "u", "替补d同样如此，仍派u"),
+        (Standing("u", 5, 5), Standing("d", 9, 9), "u", "替补d在办 9 件，已满，仍派u"),
         (Standing("u", keeps_roster=True), Standing("d"), "d", "当前无人值班，由替补d承办"),
         (Standing("u", keeps_roster=True, on_duty=("张三",)), Standing("d"), "u", "当班：张三"),
         (Standing("u", 4, 5), Standing("d"), "u", "由u负责"),
@@ -62,6 +64,24 @@ def test_the_first_division_decides_and_a_bounded_row_goes_before_an_unbounded()
 def test_a_deputy_stands_in(unit: Standing, deputy: Standing | None, expected: str, says: str) -> None:
     others = {"d": deputy} if deputy else {}
     found = chosen([row("u", deputy="d" if deputy else None)], NOON, u=unit, **others)
+    assert found is not None
+    assert found[0] == expected
+    assert says in found[1]
+
+
+@pytest.mark.parametrize(
+    ("deputy", "returned", "expected", "says"),
+    [
+        ("d", {"u": "非本单位职责"}, "d", "u已退回本件（非本单位职责），由替补d承办"),
+        ("d", {"u": "非本单位职责", "d": "不在辖区"}, "u", "替补d已退回本件（不在辖区），仍派u"),
+        (None, {"u": "非本单位职责"}, "u", "u已退回本件（非本单位职责），无替补"),
+        ("d", {"d": "不在辖区"}, "u", "由u负责"),
+    ],
+)
+def test_a_unit_that_gave_the_incident_back_is_passed_over(
+    deputy: str | None, returned: dict[str, str], expected: str, says: str
+) -> None:
+    found = chosen([row("u", deputy=deputy)], NOON, returned)
     assert found is not None
     assert found[0] == expected
     assert says in found[1]

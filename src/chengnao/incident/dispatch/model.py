@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 
 import yaml
 
@@ -88,8 +89,16 @@ class Choice:
     on_duty: Sequence[str] = ()
 
 
-def choose(rows: Sequence[Responsibility], standing: Mapping[str, Standing], at: datetime, where: str) -> Choice | None:
+def choose(
+    rows: Sequence[Responsibility],
+    standing: Mapping[str, Standing],
+    at: datetime,
+    where: str,
+    returned: Mapping[str, str] = MappingProxyType({}),
+) -> Choice | None:
     """The unit for an incident; `rows` are those of its category, the most fitting first.
+
+    `returned`: why units gave this incident back, by their ids; such a unit is replaced by its deputy too.
 
     Among rows of one division and category one bounded by hours or months goes before one that is not. A full unit, or
     one that keeps a roster and has nobody on duty, is replaced by its deputy where that is better off; a full unit
@@ -104,21 +113,29 @@ def choose(rows: Sequence[Responsibility], standing: Mapping[str, Standing], at:
     bounds = "、".join(part for part in (row.hours and f"{row.hours} 时段", row.months and f"{row.months} 月") if part)
     reasons = [f"责任清单：{where}{f'（{bounds}）' if bounds else ''}由{unit.name}负责"]
     chosen = row.unit_id
-    if (unit.full or unit.absent) and row.deputy_unit_id is not None:
+    hindered = _hindrance(unit, returned.get(row.unit_id))
+    if hindered and row.deputy_unit_id is None:
+        reasons.append(f"{unit.name}{hindered}，无替补")
+    elif hindered and row.deputy_unit_id is not None:
         deputy = standing[row.deputy_unit_id]
-        why = f"在办 {unit.open_tasks} 件，已满" if unit.full else "当前无人值班"
-        if deputy.full or deputy.absent:
-            reasons.append(f"{unit.name}{why}，替补{deputy.name}同样如此，仍派{unit.name}")
+        too = _hindrance(deputy, returned.get(row.deputy_unit_id))
+        if too:
+            reasons.append(f"{unit.name}{hindered}，替补{deputy.name}{too}，仍派{unit.name}")
         else:
-            reasons.append(f"{unit.name}{why}，由替补{deputy.name}承办")
+            reasons.append(f"{unit.name}{hindered}，由替补{deputy.name}承办")
             chosen = row.deputy_unit_id
-    elif unit.full:
-        reasons.append(f"{unit.name}在办 {unit.open_tasks} 件，已满，无替补")
-    elif unit.absent:
-        reasons.append(f"{unit.name}当前无人值班，无替补")
     if standing[chosen].on_duty:
         reasons.append(f"当班：{'、'.join(standing[chosen].on_duty)}")
     return Choice(chosen, reasons, row.deputy_unit_id, standing[chosen].on_duty)
+
+
+def _hindrance(unit: Standing, returned: str | None) -> str:
+    """Why another would do better; empty where nothing speaks against the unit."""
+    if returned is not None:
+        return f"已退回本件（{returned}）"
+    if unit.full:
+        return f"在办 {unit.open_tasks} 件，已满"
+    return "当前无人值班" if unit.absent else ""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from chengnao.incident.dispatch import service
 from chengnao.incident.dispatch.model import ANY, Responsibility, return_reasons
 from chengnao.incident.dispatch.repository import DispatchRepository
 from chengnao.incident.names import Names
+from chengnao.incident.repository import IncidentRepository
 from chengnao.incident.service import require_incident
 from chengnao.kernel.access.model import Principal
 from chengnao.kernel.access.service import record_act
@@ -141,7 +142,8 @@ async def get_suggestion(
 ) -> Suggestion:
     """The unit for the incident at this moment; `category`: as if it were of that one."""
     incident = await require_incident(uow, scope, incident_id)
-    choice = await service.suggest(uow, incident.division_code, category or incident.category)
+    tasks = await IncidentRepository(uow.session).tasks_of(incident.id)
+    choice = await service.suggest(uow, incident.division_code, category or incident.category, tasks)
     names = await Names.load(uow)
     return Suggestion(
         unit_id=choice.unit_id if choice else None,

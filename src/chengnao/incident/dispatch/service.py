@@ -1,10 +1,12 @@
 """Use cases of responsibilities: set, drop, and find the unit that gets an incident now. None of them commits."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from chengnao.incident.catalogue import category
-from chengnao.incident.dispatch.model import ANY, Choice, Responsibility, Standing, check_bounds, choose
+from chengnao.incident.dispatch.model import ANY, Choice, Responsibility, Standing, check_bounds, choose, return_reasons
 from chengnao.incident.dispatch.repository import DispatchRepository
+from chengnao.incident.model import Task
 from chengnao.incident.repository import IncidentRepository
 from chengnao.kernel.access.repository import AccessRepository
 from chengnao.kernel.database import UnitOfWork
@@ -39,8 +41,11 @@ async def delete_responsibility(
         )
 
 
-async def suggest(uow: UnitOfWork, division_code: str, category_code: str) -> Choice | None:
-    """The unit that the responsibilities choose at this moment, by hours, season, load and roster."""
+async def suggest(uow: UnitOfWork, division_code: str, category_code: str, tasks: Sequence[Task] = ()) -> Choice | None:
+    """The unit that the responsibilities choose at this moment, by hours, season, load and roster.
+
+    `tasks`: those of the incident so far; units that gave it back are passed over where there is another.
+    """
     rows = await DispatchRepository(uow.session).responsible(division_code, category_code)
     if not rows:
         return None
@@ -49,7 +54,16 @@ async def suggest(uow: UnitOfWork, division_code: str, category_code: str) -> Ch
     standing = await standing_of(uow, sorted(units), now)
     names = await OrganisationRepository(uow.session).division_names()
     where = f"{names.get(rows[0].division_code, rows[0].division_code)}“{category(category_code).name}”"
-    return choose(rows, standing, now, where)
+    return choose(rows, standing, now, where, _returned(tasks))
+
+
+def _returned(tasks: Sequence[Task]) -> dict[str, str]:
+    names = return_reasons()
+    return {
+        task.unit_id: reason.name if (reason := names.get(task.return_code or "")) else task.return_reason or "退单"
+        for task in tasks
+        if task.returned_at is not None
+    }
 
 
 async def standing_of(uow: UnitOfWork, unit_ids: list[str], now: datetime) -> dict[str, Standing]:

@@ -1,9 +1,10 @@
 """SQL over drafts."""
 
 from dataclasses import asdict, fields
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from chengnao.incident.drafts.model import Draft, DraftState
@@ -36,6 +37,14 @@ class DraftRepository(Repository):
 
     async def save(self, draft: Draft) -> None:
         await self.session.execute(update(DraftRow).where(DraftRow.id == draft.id).values(**_plain(draft)))
+
+    async def forget_loose(self, sender: str, before: datetime) -> set[str]:
+        """Drop what the sender sent before and no report took; the digests that no draft has any more."""
+        loose = delete(DraftRow).where(
+            DraftRow.created_by == sender, DraftRow.report_id.is_(None), DraftRow.created_at < before
+        )
+        gone = set(await self.session.scalars(loose.returning(DraftRow.digest)))
+        return gone - set(await self.session.scalars(select(DraftRow.digest).where(DraftRow.digest.in_(gone))))
 
     async def sealed(self, draft_id: str) -> bytes | None:
         return await self.session.scalar(select(DraftRow.sealed).where(DraftRow.id == draft_id))

@@ -13,6 +13,7 @@ from typing import Any
 from chengnao.incident.drafts.model import FILE_LIMIT, READING_LIMITS, Draft, DraftState, Line, Reading, media_type
 from chengnao.incident.drafts.repository import DraftRepository
 from chengnao.incident.model import Incident
+from chengnao.incident.photos import UPLOADS
 from chengnao.incident.reports.model import Channel, Report, title_of
 from chengnao.incident.reports.repository import ReportRepository
 from chengnao.incident.reports.service import Desk, ReportIn, Taken, require_report, take_report
@@ -52,7 +53,8 @@ async def add_draft(
         raise Invalid("draft_file_too_large", field="file", limit_mb=FILE_LIMIT // 2**20)
     kind = media_type(channel, data)
     digest = hashlib.sha256(data).hexdigest()
-    path = _path(home, digest)
+    path = draft_path(home, digest)
+    await uow.hold(UPLOADS, shared=True)
     if not path.exists():
         write_atomically(path, Vault.of(home).seal_bytes(digest, data))
     draft = Draft(
@@ -76,13 +78,13 @@ async def add_draft(
 def file_of(home: Path, draft: Draft) -> bytes:
     """The file as it came in; raises NotFound where it is gone, SealBroken where its key is."""
     try:
-        sealed = _path(home, draft.digest).read_bytes()
+        sealed = draft_path(home, draft.digest).read_bytes()
     except FileNotFoundError as error:
         raise NotFound("not_found", kind="原件 file", id=draft.id) from error
     return Vault.of(home).open_bytes(draft.digest, sealed)
 
 
-def _path(home: Path, digest: str) -> Path:
+def draft_path(home: Path, digest: str) -> Path:
     return home / "letters" / digest[:2] / digest
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from math import cos, radians
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select, text, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from chengnao.incident.merging.merges import Kept, Merge, MergeKind
@@ -25,10 +25,6 @@ _METRES_A_DEGREE = 111_195.0
 
 
 class MergeRepository(Repository):
-    async def one_at_a_time(self) -> None:
-        """Wait for the merge or undo that another unit of work is about to end: their order decides what is there."""
-        await self.session.execute(text("SELECT pg_advisory_xact_lock(hashtext('incident_merges'))"))
-
     async def add(self, merge: Merge) -> None:
         await self.session.execute(insert(MergeRow).values(**_plain(merge)))
 

@@ -23,6 +23,9 @@ from chengnao.kernel.organisation.model import ancestors
 from chengnao.kernel.places import Place
 from chengnao.warning.repository import WarningRepository
 
+MERGES = "incident_merges"
+"""The lock under which incidents are merged and taken apart: the order of that decides what is there."""
+
 
 @dataclass(frozen=True)
 class Undone:
@@ -52,7 +55,7 @@ async def merge_incident(
     if incident_id == into_id:
         raise Invalid("merge_into_itself", field="into", value=into_id)
     repository, scope = MergeRepository(uow.session), Scope.of(actor)
-    await repository.one_at_a_time()
+    await uow.hold(MERGES)
     await repository.lock_reports([incident_id])
     locked = {each: await require_incident(uow, scope, each, lock=True) for each in sorted((incident_id, into_id))}
     part, whole = locked[incident_id], locked[into_id]
@@ -115,7 +118,7 @@ async def undo(uow: UnitOfWork, authority: Authority, actor: Principal, merge_id
     actor's scope, Conflict where it was undone already.
     """
     repository = MergeRepository(uow.session)
-    await repository.one_at_a_time()
+    await uow.hold(MERGES)
     merge = await repository.get(merge_id)
     if merge is None:
         raise NotFound("not_found", kind="并入记录 merge", id=merge_id)
@@ -237,15 +240,15 @@ async def _forget(uow: UnitOfWork, host_id: str, gone: Kept, incident_id: str | 
 async def _merged(uow: UnitOfWork, actor: Principal, part: Incident, whole: Incident, merge: Merge) -> None:
     row = TRANSITIONS[part.state, Action.MERGE]
     text = f"并入 {whole.number}《{whole.title}》" + (f"：{merge.reason}" if merge.reason else "")
-    move = Move(Action.MERGE, part.version, reason=text)
-    after = after_move(await Rulebook.load(uow), part, row, move, actor, uow.clock.now())
+    move, now = Move(Action.MERGE, part.version, reason=text), uow.clock.now()
+    after = after_move(await Rulebook.load(uow), part, row, move, actor, now)
     data = {
         "merge": merge.id,
         "merged_into": whole.id,
         "probability": merge.probability and round(merge.probability, 4),
         "reasons": [reason.zh for reason in merge.reasons] or None,
     }
-    await record(uow, actor, part, replace(after, merged_into=whole.id), Action.MERGE, move, data)
+    await record(uow, actor, part, replace(after, merged_into=whole.id), Action.MERGE, move, data, at=now)
 
 
 def _check_desk(actor: Principal, incident: Incident, action: str) -> None:

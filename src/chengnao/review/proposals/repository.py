@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from chengnao.incident.model import Actor
@@ -60,10 +60,6 @@ class ProposalRepository(Repository):
                 query = query.where(column == str(value))
         query = query.order_by(ProposalRow.made_at.desc(), ProposalRow.id.desc())
         return (await self.page(query, request)).map(_proposal)
-
-    async def hold(self, key: str) -> None:
-        """Wait for others who decide about the same thing, and keep them waiting until this transaction ends."""
-        await self.session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
 
     async def last_of_pattern(self, pattern: str) -> tuple[ProposalState, datetime] | None:
         """State of the newest proposal from the pattern, and when it was decided, else made."""

@@ -190,7 +190,7 @@ async def undo(uow: UnitOfWork, actor: Principal, proposal_id: str, reason: str)
 async def _held(uow: UnitOfWork, actor: Principal, proposal_id: str) -> Proposal:
     """The proposal, locked; and nobody else decides about the same thing meanwhile."""
     proposal = await require_proposal(uow, Scope.of(actor), proposal_id, lock=True)
-    await ProposalRepository(uow.session).hold(proposal.key)
+    await uow.hold(proposal.key)
     return proposal
 
 
