@@ -1,24 +1,28 @@
-"""Has a file read by a process that ends afterwards, so that neither the web nor the memory suffers."""
+"""Has a letter or a recording read by a process that ends afterwards, so that the web does not suffer."""
 
-import asyncio
-import json
-import logging
-import sys
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 from chengnao.incident.drafts.model import READING_LIMITS, Reading
 from chengnao.incident.reports.model import Channel
-from chengnao.kernel.errors import ChengnaoError
+from chengnao.kernel.apart import NotRead, run_apart
 
-log = logging.getLogger(__name__)
-
-
-class NotRead(ChengnaoError):
-    """The machine could not read it: a person does, from the file that is kept."""
-
-    status = 422
+_WORKS = {Channel.LETTER: "letter", Channel.CALL: "call"}
+_TOLD_AS = {
+    "pdf_encrypted": "letter_encrypted",
+    "page_file_damaged": "letter_damaged",
+    "page_form_unknown": "letter_damaged",
+    "pages_too_many": "letter_too_many_pages",
+    "picture_too_large": "letter_picture_too_large",
+    "sound_none": "recording_damaged",
+    "sound_damaged": "recording_damaged",
+    "sound_too_long": "recording_too_long",
+    "speech_not_installed": "recording_not_heard",
+    "apart_too_long": "reading_too_long",
+    "apart_memory": "reading_failed",
+    "apart_failed": "reading_failed",
+}
+"""The same said to whom has the original before them, and can type it in."""
 
 
 class Reader:
@@ -29,31 +33,13 @@ class Reader:
 
     async def read(self, channel: Channel, data: bytes, limit: timedelta | None = None) -> Reading:
         """What the file says; raises NotRead where it says nothing that the machine can read within the limit."""
-        limit = limit or READING_LIMITS[channel]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "chengnao.incident.drafts.reading", channel.value, str(self._home),
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+        seconds = (limit or READING_LIMITS[channel]).total_seconds()
+        work = f"chengnao.incident.drafts.reading:{_WORKS[channel]}"
         try:
-            output, complaint = await asyncio.wait_for(process.communicate(data), limit.total_seconds())
-        except TimeoutError as error:
-            raise NotRead("reading_too_long", seconds=int(limit.total_seconds())) from error
-        finally:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-        return _understood(output, complaint, process.returncode)
-
-
-def _understood(output: bytes, complaint: bytes, code: int | None) -> Reading:
-    try:
-        answer = json.loads(output)
-    except ValueError as error:
-        log.error("reading ended with %s: %s", code, complaint.decode(errors="replace")[-2000:])
-        raise NotRead("reading_failed") from error
-    if "error" in answer:
-        raise NotRead(answer["error"]["code"], **answer["error"]["params"])
-    reading = Reading.from_dict(answer["reading"])
-    if not reading.text.strip():
-        raise NotRead("reading_found_nothing")
-    return reading
+            [found] = await run_apart(work, data, home=self._home, seconds=seconds)
+        except NotRead as error:
+            raise NotRead(_TOLD_AS.get(error.code, error.code), **error.params) from error
+        reading = Reading.from_dict(found)
+        if not reading.text.strip():
+            raise NotRead("reading_found_nothing")
+        return reading

