@@ -109,7 +109,7 @@ async def test_without_the_speech_extra_a_recording_is_kept_and_the_remedy_named
         made = (await hand_in(client, b"OggS" + bytes(200), "call")).json()
         await settled(app)
         draft = (await client.get(f"/api/drafts/{made['id']}")).json()
-        assert draft["problem"]["code"] == "speech_not_installed"
+        assert draft["problem"]["code"] == "recording_not_heard"
         assert (await client.get(f"/api/drafts/{made['id']}/file")).content == b"OggS" + bytes(200)
 
 
