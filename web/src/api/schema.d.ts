@@ -2565,7 +2565,7 @@ export interface components {
         };
         /**
          * ReportIn
-         * @description `category` may be left out: the words tell it, or a person does.
+         * @description `category` may be left out: the words tell it, or a person does. `answer` closes the matter at once.
          */
         ReportIn: {
             /** Content */
@@ -2596,6 +2596,11 @@ export interface components {
             photo_ids: string[];
             /** External Id */
             external_id?: string | null;
+            /**
+             * Answer
+             * @default
+             */
+            answer: string;
         };
         /**
          * ReportMade
@@ -2958,7 +2963,7 @@ export interface components {
          * @description What a person or a machine does here; one may have several.
          * @enum {string}
          */
-        Role: "duty_officer" | "dispatcher" | "handler" | "verifier" | "steward" | "operator" | "auditor" | "gateway" | "reporter";
+        Role: "duty_officer" | "dispatcher" | "handler" | "verifier" | "steward" | "operator" | "auditor" | "developer" | "gateway" | "reporter" | "agent_client";
         /**
          * RowErrorOut
          * @description What is wrong with a row, in which column, and what to do.

@@ -19,6 +19,7 @@ import {
 import { Button, Dropdown, Tooltip } from 'antd';
 import type { ReactNode } from 'react';
 import { NavLink } from 'react-router';
+import type { Role } from '../api/types';
 import { useTexts, type MessageKey } from '../i18n';
 import { useNow } from '../lib/clock';
 import { cityTime } from '../lib/time';
@@ -28,15 +29,22 @@ import { useLive } from './live';
 import { useSession } from './session';
 import { useShade } from './theme';
 
-const pages: { path: string; key: MessageKey; icon: ReactNode; testId: string }[] = [
-  { path: '/situation', key: 'nav.situation', icon: <RadarChartOutlined />, testId: 'nav-situation' },
-  { path: '/incidents', key: 'nav.incidents', icon: <AlertOutlined />, testId: 'nav-incidents' },
-  { path: '/tasks', key: 'nav.tasks', icon: <CheckSquareOutlined />, testId: 'nav-tasks' },
-  { path: '/reports', key: 'nav.reports', icon: <MessageOutlined />, testId: 'nav-reports' },
-  { path: '/supervision', key: 'nav.supervision', icon: <BellOutlined />, testId: 'nav-supervision' },
-  { path: '/evaluation', key: 'nav.evaluation', icon: <BarChartOutlined />, testId: 'nav-evaluation' },
-  { path: '/reviews', key: 'nav.reviews', icon: <HistoryOutlined />, testId: 'nav-reviews' },
-  { path: '/devices', key: 'nav.devices', icon: <HddOutlined />, testId: 'nav-devices' },
+/** Whose work is not in the street alone. */
+const desk: Role[] = ['duty_officer', 'dispatcher', 'verifier', 'steward', 'operator', 'auditor', 'developer'];
+
+/** In the order of the rail; where roles are named, only who has one of them sees the page. */
+const pages: { path: string; key: MessageKey; icon: ReactNode; roles?: Role[] }[] = [
+  { path: '/situation', key: 'nav.situation', icon: <RadarChartOutlined />, roles: desk },
+  { path: '/intake', key: 'nav.intake', icon: <PhoneOutlined />, roles: ['dispatcher', 'duty_officer'] },
+  { path: '/tasks', key: 'nav.tasks', icon: <CheckSquareOutlined /> },
+  { path: '/patrol', key: 'nav.patrol', icon: <CameraOutlined />, roles: ['handler'] },
+  { path: '/incidents', key: 'nav.incidents', icon: <AlertOutlined /> },
+  { path: '/reports', key: 'nav.reports', icon: <MessageOutlined /> },
+  { path: '/supervision', key: 'nav.supervision', icon: <BellOutlined />, roles: desk },
+  { path: '/evaluation', key: 'nav.evaluation', icon: <BarChartOutlined />, roles: desk },
+  { path: '/reviews', key: 'nav.reviews', icon: <HistoryOutlined />, roles: desk },
+  { path: '/devices', key: 'nav.devices', icon: <HddOutlined />, roles: desk },
+  { path: '/admin', key: 'nav.admin', icon: <SettingOutlined />, roles: ['operator', 'auditor', 'steward', 'dispatcher'] },
 ];
 
 function Clock() {
@@ -72,11 +80,7 @@ export function Shell({ children }: { children: ReactNode }) {
   const { t, lang, setLang } = useTexts();
   const { me, has, signOut } = useSession();
   const { shade, setShade } = useShade();
-  const links = has('operator', 'auditor', 'steward', 'dispatcher')
-    ? [...pages, { path: '/admin', key: 'nav.admin' as const, icon: <SettingOutlined />, testId: 'nav-admin' }]
-    : [...pages];
-  if (has('dispatcher', 'duty_officer')) links.splice(1, 0, { path: '/intake', key: 'nav.intake', icon: <PhoneOutlined />, testId: 'nav-intake' });
-  if (has('handler')) links.splice(3, 0, { path: '/patrol', key: 'nav.patrol', icon: <CameraOutlined />, testId: 'nav-patrol' });
+  const links = pages.filter((page) => !page.roles || has(...page.roles));
   const otherShade = shade === 'dark' ? 'light' : 'dark';
 
   return (
@@ -115,7 +119,7 @@ export function Shell({ children }: { children: ReactNode }) {
       </header>
       <nav className="rail" aria-label={t('nav.label')}>
         {links.map((page) => (
-          <NavLink key={page.path} to={page.path} data-testid={page.testId} className={({ isActive }) => (isActive ? 'rail-link active' : 'rail-link')}>
+          <NavLink key={page.path} to={page.path} data-testid={`nav-${page.path.slice(1)}`} className={({ isActive }) => (isActive ? 'rail-link active' : 'rail-link')}>
             {page.icon}
             <span>{t(page.key)}</span>
           </NavLink>

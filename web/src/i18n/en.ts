@@ -1,9 +1,11 @@
+import { enAgents } from './en-agents';
 import { enLoop } from './en-loop';
 import type { zh } from './zh';
 
 /** Every text of the console in English. */
 export const en: Record<keyof typeof zh, string> = {
   ...enLoop,
+  ...enAgents,
   'app.name': 'Chengnao',
   'app.subtitle': 'City governance platform',
   'lang.other': '中文',

@@ -1,8 +1,10 @@
+import { zhAgents } from './zh-agents';
 import { zhLoop } from './zh-loop';
 
 /** Every text of the console in Chinese. `group.code` keys name codes that come from the server. */
 export const zh = {
   ...zhLoop,
+  ...zhAgents,
   'app.name': '城脑',
   'app.subtitle': '超大城市治理平台',
   'lang.other': 'English',

@@ -1,0 +1,3 @@
+/** What is said of models, knowledge and agents, in English. */
+export const enAgents = {
+};
