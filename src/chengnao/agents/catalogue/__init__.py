@@ -1,0 +1,1 @@
+"""Agents as records: versions that never change, publishing, sharing between units, roll-back, quality."""
