@@ -7,26 +7,20 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from chengnao.kernel.vocabulary import DataClass, Named
 
-class Capability(StrEnum):
+
+class Capability(Named):
     """The eight capabilities of the plan that agents serve."""
 
-    zh: str
-
-    def __new__(cls, value: str, zh: str) -> Self:
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.zh = zh
-        return member
-
-    PERCEPTION = "perception", "智能感知"
-    FORECASTING = "forecasting", "预测预警"
-    GENERATION = "generation", "智能生成"
-    INTERACTION = "interaction", "智能互动"
-    JUDGEMENT = "judgement", "研判决策"
-    ROUTING = "routing", "分类分拨"
-    AUDIT = "audit", "审核评估"
-    RECOMMENDATION = "recommendation", "智能推荐"
+    PERCEPTION = "perception", "智能感知", "Perception"
+    FORECASTING = "forecasting", "预测预警", "Forecasting"
+    GENERATION = "generation", "智能生成", "Generation"
+    INTERACTION = "interaction", "智能互动", "Interaction"
+    JUDGEMENT = "judgement", "研判决策", "Judgement"
+    ROUTING = "routing", "分类分拨", "Classification and routing"
+    AUDIT = "audit", "审核评估", "Review and evaluation"
+    RECOMMENDATION = "recommendation", "智能推荐", "Recommendation"
 
 
 class Effect(StrEnum):
@@ -48,14 +42,6 @@ class Autonomy(StrEnum):
     """Each call with an effect waits for a person."""
     ACT = "act"
     """Writes by itself within its tools; what reaches outside still waits for a person."""
-
-
-class DataClass(StrEnum):
-    """How sensitive the data is that a model is given; a target of the gateway names the highest it may see."""
-
-    PUBLIC = "public"
-    INTERNAL = "internal"
-    SENSITIVE = "sensitive"
 
 
 class _Part(BaseModel):

@@ -62,6 +62,14 @@ class Stage(Named):
     REVIEW = "review", "复盘改进", "Review and improve"
 
 
+class DataClass(Named):
+    """How sensitive data are: who and which model may be given them."""
+
+    PUBLIC = "public", "公开", "Public"
+    INTERNAL = "internal", "内部", "Internal"
+    SENSITIVE = "sensitive", "敏感", "Sensitive"
+
+
 class Level(IntEnum):
     """The level of a warning: 1 is the gravest."""
 
