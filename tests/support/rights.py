@@ -31,9 +31,12 @@ ALLOWED: dict[Role, set[str]] = {
     Role.OPERATOR: VIEW
     | {"user.read", "user.write", "token.read", "token.write", "system.read", "unit.write", "device.write"}
     | {"quarantine.read", "calendar.write"}
-    | {"agent.publish", "agent.waive", "agent.connect"},
-    Role.AUDITOR: VIEW | {"audit.read", "system.read", "user.read", "token.read", "quarantine.read"},
-    Role.DEVELOPER: VIEW | {"agent.write", "agent.evaluate", "agent.publish"},
+    | {"agent.publish", "agent.waive", "agent.connect"}
+    | {"model.read", "model.write", "model_key.read", "model_key.write"},
+    Role.AUDITOR: VIEW
+    | {"audit.read", "system.read", "user.read", "token.read", "quarantine.read"}
+    | {"model.read", "model_key.read", "model_text.read"},
+    Role.DEVELOPER: VIEW | {"agent.write", "agent.evaluate", "agent.publish", "model.read"},
     Role.GATEWAY: {"reading.write"},
     Role.REPORTER: {"report.create"},
     Role.AGENT_CLIENT: {"agent.read", "agent.run"},
