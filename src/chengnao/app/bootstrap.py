@@ -3,6 +3,8 @@
 import asyncio
 import logging
 
+from chengnao.agents.catalogue.builtin import builtin_agents
+from chengnao.agents.catalogue.service import install_builtin
 from chengnao.app.migrate import migrate
 from chengnao.incident.reports.service import seal_what_is_not
 from chengnao.kernel.bus import Bus
@@ -31,6 +33,7 @@ async def prepare(settings: Settings) -> None:
         async with database.unit_of_work() as uow:
             await seed_divisions(uow)
             await seed_thresholds(uow)
+            await install_builtin(uow, builtin_agents())
             await uow.commit()
         await _seal_contacts(database, Vault.of(settings.home))
         if settings.demonstration:

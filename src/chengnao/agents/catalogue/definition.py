@@ -106,8 +106,11 @@ def canonical(definition: Agent) -> dict[str, Any]:
 
 
 def digest(definition: Agent) -> str:
-    """What tells one definition from another, whatever its text looked like."""
-    return hashlib.sha256(orjson.dumps(canonical(definition), option=orjson.OPT_SORT_KEYS)).hexdigest()
+    """What tells one definition from another, whatever its text looked like.
+
+    The order of properties counts: a model writes its answer in that order.
+    """
+    return hashlib.sha256(orjson.dumps(canonical(definition))).hexdigest()
 
 
 def write_yaml(definition: Agent) -> str:

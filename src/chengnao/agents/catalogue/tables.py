@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey
+from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chengnao.kernel.database import Base, Owned
@@ -32,7 +33,7 @@ class AgentVersionRow(Base):
     agent_id: Mapped[str] = mapped_column(ForeignKey("agents.id"), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
     digest: Mapped[str]
-    definition: Mapped[dict[str, Any]]
+    definition: Mapped[dict[str, Any]] = mapped_column(JSON)  # JSONB would lose the order of properties
     author: Mapped[str]
     author_name: Mapped[str]
     at: Mapped[datetime]
