@@ -43,6 +43,7 @@ class ModelFormat(Named):
     GGUF = "gguf", "GGUF", "GGUF"
     ONNX = "onnx", "ONNX", "ONNX"
     SKOPS = "skops", "skops", "skops"
+    SAFETENSORS = "safetensors", "safetensors", "safetensors"
     CTRANSLATE2 = "ctranslate2", "CTranslate2", "CTranslate2"
     PACKAGE = "package", "随软件包安装", "inside an installed package"
     REMOTE = "remote", "远程服务", "remote endpoint"

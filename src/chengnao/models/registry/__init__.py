@@ -1,0 +1,1 @@
+"""Models, their versions and aliases, how much each is used and whether its input drifts."""
