@@ -1,0 +1,1 @@
+"""Files into text: what a document says, block by block."""

@@ -1,0 +1,37 @@
+"""Words and meaning together: two rankings of the same passages made into one."""
+
+from collections.abc import Mapping, Sequence
+
+DEPTH = 50
+"""How far down each ranking is looked at."""
+_WORDS = 0.6
+"""What words count for against meaning; chosen on the train half of benchmarks/knowledge.py."""
+
+Ranking = Sequence[tuple[str, float]]
+"""Passages by their ids, best first, each with its score."""
+
+
+def fuse(words: Ranking, meaning: Ranking, limit: int, share: float = _WORDS) -> list[tuple[str, float]]:
+    """The best of both: each ranking's scores brought to 0..1 between its best and its last, then added by weight."""
+    scores: dict[str, float] = {}
+    for ranking, weight in ((_scaled(words), share), (_scaled(meaning), 1 - share)):
+        for passage_id, score in ranking.items():
+            scores[passage_id] = scores.get(passage_id, 0.0) + weight * score
+    return sorted(scores.items(), key=lambda each: (-each[1], each[0]))[:limit]
+
+
+def fuse_by_rank(words: Ranking, meaning: Ranking, limit: int, constant: int = 60) -> list[tuple[str, float]]:
+    """Reciprocal rank fusion: what counts is the place in each ranking alone."""
+    scores: dict[str, float] = {}
+    for ranking in (words, meaning):
+        for place, (passage_id, _) in enumerate(ranking, start=1):
+            scores[passage_id] = scores.get(passage_id, 0.0) + 1 / (constant + place)
+    return sorted(scores.items(), key=lambda each: (-each[1], each[0]))[:limit]
+
+
+def _scaled(ranking: Ranking) -> Mapping[str, float]:
+    if not ranking:
+        return {}
+    best, last = ranking[0][1], ranking[-1][1]
+    width = (best - last) or 1.0
+    return {passage_id: (score - last) / width for passage_id, score in ranking}
