@@ -32,11 +32,11 @@ ALLOWED: dict[Role, set[str]] = {
     | {"user.read", "user.write", "token.read", "token.write", "system.read", "unit.write", "device.write"}
     | {"quarantine.read", "calendar.write"}
     | {"agent.publish", "agent.waive", "agent.connect"}
-    | {"model.read", "model.write", "model_key.read", "model_key.write"},
+    | {"model.read", "model.write", "model_key.read", "model_key.write", "training.write"},
     Role.AUDITOR: VIEW
     | {"audit.read", "system.read", "user.read", "token.read", "quarantine.read"}
     | {"model.read", "model_key.read", "model_text.read"},
-    Role.DEVELOPER: VIEW | {"agent.write", "agent.evaluate", "agent.publish", "model.read"},
+    Role.DEVELOPER: VIEW | {"agent.write", "agent.evaluate", "agent.publish", "model.read", "training.write"},
     Role.GATEWAY: {"reading.write"},
     Role.REPORTER: {"report.create"},
     Role.AGENT_CLIENT: {"agent.read", "agent.run"},
