@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from chengnao.app.spec import Check, Spec
-from chengnao.kernel.child import Child
+from chengnao.kernel.child import Backoff, Child
 from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.logs import RotatingLog
 from chengnao.kernel.status import ProcessStatus
@@ -17,22 +17,6 @@ log = logging.getLogger(__name__)
 PATIENCE_READY = 30.0
 PATIENCE_STARTING = 60.0
 FAILURES_BEFORE_GIVING_UP = 5
-LONGEST_PAUSE = 8.0
-STEADY_SECONDS = 30.0
-
-
-class Backoff:
-    """Pauses between restarts: short at first, doubling, short again once a process has run steadily."""
-
-    def __init__(self) -> None:
-        self._failures = 0
-
-    def pause(self, ran_seconds: float) -> float:
-        """How long to wait before the next start, after a run of that length."""
-        if ran_seconds >= STEADY_SECONDS:
-            self._failures = 0
-        self._failures += 1
-        return min(LONGEST_PAUSE, 0.1 * 2.0 ** (self._failures - 1))
 
 
 class Runner:

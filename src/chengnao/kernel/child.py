@@ -14,6 +14,9 @@ import psutil
 
 from chengnao.kernel.logs import RotatingLog
 
+LONGEST_PAUSE = 8.0
+STEADY_SECONDS = 30.0
+
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -136,3 +139,17 @@ class Child:
             with suppress(psutil.Error):
                 process.kill()
         await self.ended.wait()
+
+
+class Backoff:
+    """Pauses between restarts: short at first, doubling, short again once a process has run steadily."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+
+    def pause(self, ran_seconds: float) -> float:
+        """How long to wait before the next start, after a run of that length."""
+        if ran_seconds >= STEADY_SECONDS:
+            self._failures = 0
+        self._failures += 1
+        return min(LONGEST_PAUSE, 0.1 * 2.0 ** (self._failures - 1))

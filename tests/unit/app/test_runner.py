@@ -1,7 +1,8 @@
 """When a process is started again, and when it is held for dead."""
 
-from chengnao.app.runner import LONGEST_PAUSE, PATIENCE_READY, PATIENCE_STARTING, STEADY_SECONDS, Backoff, Watch
+from chengnao.app.runner import PATIENCE_READY, PATIENCE_STARTING, Watch
 from chengnao.app.spec import Check
+from chengnao.kernel.child import LONGEST_PAUSE, STEADY_SECONDS, Backoff
 
 READY = Check(alive=True, ready=True, beat=1.0)
 
