@@ -33,6 +33,7 @@ from chengnao.kernel.calendar_days import routes as calendar
 from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.organisation import routes as organisation
 from chengnao.kernel.web import ERRORS, Context, answer, install_error_handlers
+from chengnao.models.training import routes as training
 from chengnao.review import routes as review
 from chengnao.review.proposals import routes as proposals
 from chengnao.sensing.devices import routes as devices
@@ -69,12 +70,13 @@ ROUTERS: tuple[APIRouter, ...] = (
     evaluation.router,
     review.router,
     proposals.router,
+    training.router,  # before the models' own: an id could be read as "training"
     live.router,
     system.router,
 )
 BODY_LIMIT = 16 * 2**20
-BODY_LIMITS = {"/api/reports/import": IMPORT_LIMIT + 2**20}
-"""Of paths that take more: a file that is written to disk while it comes in."""
+BODY_LIMITS = {"/api/reports/import": IMPORT_LIMIT + 2**20, "/api/models/training": training.BODY_LIMIT}
+"""Of paths that take files; what comes in by them is bounded again where it is read."""
 _CONTENT_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"

@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     first_classifier: bool = Field(True, description="train a classifier from made texts where there is none")
     models: bool = Field(True, description="run the model gateway and the models that are deployed")
     agents: bool = Field(True, description="run agents")
+    training_at_once: int = Field(1, ge=0, le=16, description="training jobs that run on this machine at a time")
     secure_cookies: bool = Field(False, description="session cookie only over HTTPS; set it behind a TLS proxy")
     session_hours: float = Field(12.0, gt=0, le=72)
     public_reports_per_hour: int = Field(20, ge=1, le=10_000, description="reports of one address without an account")

@@ -15,7 +15,13 @@ from pathlib import Path
 from chengnao.kernel.errors import Invalid
 from chengnao.models.card import Card, ModelFormat
 
-TRUSTED = frozenset({"numpy.float32", "scipy.sparse._dia.dia_matrix"})
+TRUSTED = frozenset(
+    {
+        "numpy.float32",
+        "scipy.sparse._dia.dia_matrix",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    }
+)
 """Types beyond skops' own list that a file may hold: containers of numbers."""
 _HEAD = 1 << 16
 _PICKLE_NAMES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt")
