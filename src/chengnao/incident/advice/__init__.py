@@ -1,0 +1,1 @@
+"""What helps people with incidents and never acts: finding, category, unit, what helped before, a drafted answer."""
