@@ -19,15 +19,17 @@ ALLOWED: dict[Role, set[str]] = {
     Role.DUTY_OFFICER: VIEW
     | DESK
     | {"incident.close", "incident.reopen", "roster.write", "calendar.write", "limit.write"}
-    | {"review.write", "proposal.write", "proposal.decide"},
-    Role.DISPATCHER: VIEW | DESK | {"responsibility.write", "review.write", "proposal.write", "category_rule.write"},
+    | {"review.write", "proposal.write", "proposal.decide", "approval.decide"},
+    Role.DISPATCHER: VIEW
+    | DESK
+    | {"responsibility.write", "review.write", "proposal.write", "category_rule.write", "approval.decide"},
     Role.HANDLER: VIEW
     | {f"incident.{verb}" for verb in ("accept", "return", "handle", "note", "resume")}
     | {"report.create", "report.contact", "request.create"},
     Role.VERIFIER: VIEW | {f"incident.{verb}" for verb in ("verify", "rework", "note")},
     Role.STEWARD: VIEW
     | {"device.write", "quarantine.read", "quarantine.write", "threshold.write", "responsibility.write", "limit.write"}
-    | {"proposal.write", "proposal.decide", "category_rule.write"},
+    | {"proposal.write", "proposal.decide", "category_rule.write", "approval.decide"},
     Role.OPERATOR: VIEW
     | {"user.read", "user.write", "token.read", "token.write", "system.read", "unit.write", "device.write"}
     | {"quarantine.read", "calendar.write"}

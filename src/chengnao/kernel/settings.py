@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     first_classifier: bool = Field(True, description="train a classifier from made texts where there is none")
     models: bool = Field(True, description="run the model gateway and the models that are deployed")
     agents: bool = Field(True, description="run agents")
+    otlp_url: str | None = Field(None, pattern=r"^https?://", description="collector that gets the traces of agents")
     training_at_once: int = Field(1, ge=0, le=16, description="training jobs that run on this machine at a time")
     secure_cookies: bool = Field(False, description="session cookie only over HTTPS; set it behind a TLS proxy")
     session_hours: float = Field(12.0, gt=0, le=72)
