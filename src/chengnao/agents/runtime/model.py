@@ -91,6 +91,9 @@ class Run:
         """32 hexadecimal digits, as OpenTelemetry wants them."""
         return self.id.replace("-", "")
 
+    def ended(self, at: datetime) -> "Run":
+        return replace(self, ended_at=at)
+
     @property
     def ai_label(self) -> str | None:
         return AI_LABEL if self.by is By.MODEL else None

@@ -118,6 +118,7 @@ class RunRepository(Repository):
 
     async def ask_to_cancel(self, run_id: str) -> None:
         await self._write(run_id, {"cancel": True}, RunRow.state.not_in(ENDED))
+        await self.session.execute(text("NOTIFY agent_runs"))
 
     async def to_cancel(self, run_ids: Collection[str]) -> set[str]:
         """Those of the runs that somebody wants cancelled."""
@@ -249,6 +250,14 @@ class ApprovalRepository(Repository):
     async def of_run(self, run_id: str) -> list[Approval]:
         query = select(ApprovalRow).where(ApprovalRow.run_id == run_id).order_by(ApprovalRow.asked_at)
         return [_approval(row) for row in await self.session.scalars(query)]
+
+    async def close(self, run_id: str) -> list[Approval]:
+        """Let what the run asked for and has not used expire with it; gives what did."""
+        alive = (ApprovalState.OPEN.value, ApprovalState.GRANTED.value)
+        statement = update(ApprovalRow).where(ApprovalRow.run_id == run_id, ApprovalRow.state.in_(alive))
+        closed = statement.values(state=ApprovalState.EXPIRED.value).returning(ApprovalRow)
+        rows = await self.session.scalars(closed.execution_options(synchronize_session=False, populate_existing=True))
+        return [_approval(row) for row in rows]
 
     async def settled(self, ids: Collection[str], now: datetime) -> set[str]:
         """Those that are decided or expired."""

@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import text
+
 from chengnao.agents.catalogue.model import AgentVersion
 from chengnao.agents.model import Effect
 from chengnao.agents.runtime.events import ApprovalDecided, ApprovalOpened, RunEnded
@@ -131,9 +133,16 @@ async def cancel(uow: UnitOfWork, principal: Principal, run: Run) -> Run:
     return await run_of(uow, Scope(), run.id)
 
 
+async def set_waiting(uow: UnitOfWork, run_id: str, *, waiting: bool) -> None:
+    """Say whether the run waits for a person."""
+    await RunRepository(uow.session).set_state(run_id, RunState.WAITING if waiting else RunState.RUNNING)
+
+
 async def end_run(uow: UnitOfWork, run: Run, repository: RunRepository) -> None:
     """Keep how the run ended, and tell; nothing where it had ended already."""
     if await repository.end(run):
+        for approval in await ApprovalRepository(uow.session).close(run.id):
+            _tell(uow, approval)
         uow.publish(
             RunEnded(
                 subject=run.id,
@@ -214,7 +223,8 @@ async def decide(
     authority.require(actor, "approval.decide", Resource(approval.division_code, approval.unit_id))
     decided = approval.decided(actor, real_now(), grant=grant, reason=reason.strip())
     await repository.save(decided)
-    await _tell(uow, decided)
+    await uow.session.execute(text("NOTIFY agent_runs"))
+    _tell(uow, decided)
     await record_act(
         uow, actor, "approval.decide", approval=decided.id, tool=decided.tool, digest=decided.digest, granted=grant
     )
@@ -229,7 +239,7 @@ async def use_approval(uow: UnitOfWork, run_id: str, call_id: str, digest: str) 
         raise Conflict("approval_missing", call=call_id)
     used = approval.used(digest, real_now())
     await repository.save(used)
-    await _tell(uow, used)
+    _tell(uow, used)
     return used
 
 
@@ -242,11 +252,11 @@ async def settle(uow: UnitOfWork, run_id: str, call_id: str) -> Approval:
     present = approval.at(real_now())
     if present != approval:
         await repository.save(present)
-        await _tell(uow, present)
+        _tell(uow, present)
     return present
 
 
-async def _tell(uow: UnitOfWork, approval: Approval) -> None:
+def _tell(uow: UnitOfWork, approval: Approval) -> None:
     uow.publish(
         ApprovalDecided(
             subject=approval.id,
