@@ -11,6 +11,7 @@ from chengnao.agents.catalogue.definition import digest
 from chengnao.agents.catalogue.model import Shares, Step, Wanted
 from chengnao.agents.catalogue.repository import CatalogueRepository
 from chengnao.agents.catalogue.service import Proof
+from chengnao.agents.offered import Offered
 from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import SYSTEM, Principal, Role, Scope
 from chengnao.kernel.access.repository import AccessRepository
@@ -19,7 +20,7 @@ from chengnao.kernel.errors import ChengnaoError, Conflict, Forbidden, Invalid, 
 from chengnao.kernel.organisation.model import CITY, Unit
 from chengnao.kernel.organisation.service import put_unit, seed_divisions
 from chengnao.kernel.paging import PageRequest
-from tests.support.agents import DISTRICT, OFFERED, OTHER, definition, person
+from tests.support.workshop import DISTRICT, OFFERED, OTHER, definition, person
 
 pytestmark = pytest.mark.engines
 
@@ -208,7 +209,7 @@ async def test_somebody_with_the_right_publishes_with_a_reason_that_is_kept(data
 
 async def test_tools_that_are_gone_keep_a_version_from_being_published(database: Database) -> None:
     await make(database)
-    without = service.Offered({}, OFFERED.rules)
+    without = Offered({}, OFFERED.rules)
     async with database.unit_of_work() as uow:
         with pytest.raises(Invalid) as refused:
             await service.publish(uow, AUTHORITY, MAKER, "drain-inspection", 1, without)

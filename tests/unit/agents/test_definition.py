@@ -12,7 +12,7 @@ from chengnao.agents.catalogue.check import problems
 from chengnao.agents.catalogue.definition import digest, read_object, read_yaml, write_yaml
 from chengnao.agents.catalogue.model import Problem
 from chengnao.agents.model import Agent
-from tests.support.agents import OFFERED, definition
+from tests.support.workshop import OFFERED, definition
 
 GOOD = """\
 id: drain-inspection

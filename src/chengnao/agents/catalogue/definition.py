@@ -85,6 +85,14 @@ def _parsed(text: str) -> tuple[yaml.Node, Any]:
         loader.dispose()
 
 
+def read_plain(text: str) -> Any:
+    """The plain values of any YAML text that this platform ships; raises ValueError."""
+    try:
+        return _parsed(text)[1]
+    except yaml.YAMLError as error:
+        raise ValueError(_short(error)) from error
+
+
 def read_object(value: Any) -> Checked:
     """The same for a definition that comes as plain values."""
     if not isinstance(value, dict):

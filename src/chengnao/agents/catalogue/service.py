@@ -1,6 +1,6 @@
 """Use cases of the agent catalogue. None of them commits; each change is put on record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from chengnao.agents.catalogue.model import (
 )
 from chengnao.agents.catalogue.repository import CatalogueRepository
 from chengnao.agents.model import Agent
-from chengnao.agents.tools import Rule, Tool
+from chengnao.agents.offered import Offered
 from chengnao.kernel.access import service as access
 from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import SYSTEM, Principal, Resource
@@ -27,14 +27,6 @@ from chengnao.kernel.organisation.model import CITY
 from chengnao.kernel.organisation.service import require_division, require_unit
 
 _FIRST = 1
-
-
-@dataclass(frozen=True)
-class Offered:
-    """What agents may use at present: tools of the modules and of outside servers, and rules."""
-
-    tools: Mapping[str, Tool[Any, Any]]
-    rules: Mapping[str, Rule]
 
 
 @dataclass(frozen=True)
@@ -72,10 +64,15 @@ async def usable(uow: UnitOfWork, principal: Principal, agent_id: str) -> AgentV
 
 async def require_agent(uow: UnitOfWork, principal: Principal, agent_id: str) -> AgentRecord:
     """The agent, where the principal may see it; raises NotFound."""
+    return (await seen(uow, principal, agent_id))[0]
+
+
+async def seen(uow: UnitOfWork, principal: Principal, agent_id: str) -> tuple[AgentRecord, bool]:
+    """The agent, where the principal may see it, and whether it belongs to the principal's side; raises NotFound."""
     found = await CatalogueRepository(uow.session).get(principal, agent_id)
     if found is None or (not found[1] and found[0].published_version is None):
         raise _unknown(agent_id)
-    return found[0]
+    return found
 
 
 async def require_own(
