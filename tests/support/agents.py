@@ -1,4 +1,4 @@
-"""Agents for tests: a definition that is easily varied, tools that leave countable traces, and a process that runs them."""
+"""Agents for tests: a definition that is easily varied, tools that leave traces to count, something that runs them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -12,6 +12,7 @@ from sqlalchemy import text
 from chengnao.agents.catalogue.definition import digest
 from chengnao.agents.catalogue.model import AgentVersion
 from chengnao.agents.model import Agent, Effect
+from chengnao.agents.offered import Offered
 from chengnao.agents.runtime.executor import Runs
 from chengnao.agents.runtime.loop import Loop
 from chengnao.agents.runtime.model import Run
@@ -19,7 +20,7 @@ from chengnao.agents.runtime.service import finished, start_run
 from chengnao.agents.tools import Answer, Call, Evidence, Rule, Tool
 from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import Principal
-from chengnao.kernel.database import Database
+from chengnao.kernel.database import Database, UnitOfWork
 from chengnao.kernel.errors import Conflict
 from chengnao.kernel.privacy.vault import Vault
 from chengnao.kernel.settings import Settings
@@ -98,7 +99,9 @@ TOOLS: dict[str, Tool[Any, Any]] = {
         _tool("citizen.answer", Effect.OUTWARD, "incident.note", Noted, _note),
     )
 }
-RULES = {each.name: each for each in (Rule("advice.rule", "测试规则", _by_rule), Rule("advice.wrong", "坏", _wrong_rule))}
+RULES = {
+    each.name: each for each in (Rule("advice.rule", "测试规则", _by_rule), Rule("advice.wrong", "坏", _wrong_rule))
+}
 
 
 def definition(**changes: Any) -> Agent:
@@ -177,8 +180,12 @@ async def bureau(
     async with database.unit_of_work() as uow:
         await uow.session.execute(text(EFFECTS))
         await uow.commit()
+
+    async def offer(uow: UnitOfWork) -> Offered:
+        return Offered(tools, rules)
+
     async with ModelClient(settings) as client:
-        runs = Runs(database, Loop(database, settings, Authority.load(), client, tools, rules))
+        runs = Runs(database, Loop(database, settings, Authority.load(), client, offer))
         await runs.launch()
         working = asyncio.create_task(runs.run())
         try:

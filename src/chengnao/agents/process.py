@@ -4,7 +4,6 @@ import asyncio
 
 from chengnao.agents.runtime.executor import Runs
 from chengnao.agents.runtime.loop import Loop
-from chengnao.agents.tools import rules, tools
 from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.clock import load_clock
 from chengnao.kernel.database import Database
@@ -18,7 +17,7 @@ async def run(settings: Settings) -> None:
     """Serve until cancelled."""
     database = Database.connect(database_url(settings), load_clock(settings.home, settings.clock_speed), pool_size=20)
     async with Heartbeat(settings.home, "agents") as heartbeat, ModelClient(settings) as client:
-        runs = Runs(database, Loop(database, settings, Authority.load(), client, tools(), rules()))
+        runs = Runs(database, Loop(database, settings, Authority.load(), client))
         try:
             await runs.launch()
             heartbeat.ready = True

@@ -1,6 +1,6 @@
 """Calls of tools: what an agent may call, checked when it calls, and not in the model."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -38,7 +38,7 @@ class Caller:
         version: AgentVersion,
         settings: Settings,
         authority: Authority,
-        offered: dict[str, Tool[Any, Any]],
+        offered: Mapping[str, Tool[Any, Any]],
         wait_for: WaitFor,
     ) -> None:
         self._journal = journal

@@ -1,12 +1,13 @@
 """One run from its input to its end: what is read first, the model's part within its limits, and the fallback."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from chengnao.agents.catalogue.model import AgentVersion
 from chengnao.agents.model import filled
+from chengnao.agents.offered import Offered, offered
 from chengnao.agents.runtime.calls import Caller, InputWrong, WaitFor, current
 from chengnao.agents.runtime.journal import Durable, Journal, Outcome, RunCancelled, RunChanged
 from chengnao.agents.runtime.model import By, Run, RunState, Step, StepKind, digest_of
@@ -15,7 +16,7 @@ from chengnao.agents.runtime.reply import TEXT_LIMIT, Given, Wrong, reply_schema
 from chengnao.agents.runtime.repository import RunRepository
 from chengnao.agents.runtime.schema import first_fault
 from chengnao.agents.runtime.service import end_run
-from chengnao.agents.tools import Answer, Call, Evidence, Rule, Tool
+from chengnao.agents.tools import Answer, Call, Evidence, Rule
 from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.database import Database, UnitOfWork
 from chengnao.kernel.errors import ChengnaoError, Conflict
@@ -23,6 +24,9 @@ from chengnao.kernel.privacy.vault import Vault
 from chengnao.kernel.settings import Settings
 from chengnao.kernel.vocabulary import DataClass
 from chengnao.models.client import ChatRequest, ModelClient
+
+Offer = Callable[[UnitOfWork], Awaitable[Offered]]
+"""Gives what agents can use at this moment."""
 
 _ANSWER_TOKENS = 1_500
 _LEAST_TOKENS = 32
@@ -57,15 +61,13 @@ class Loop:
         settings: Settings,
         authority: Authority,
         client: ModelClient,
-        tools: Mapping[str, Tool[Any, Any]],
-        rules: Mapping[str, Rule],
+        offer: Offer = offered,
     ) -> None:
         self._database = database
         self._settings = settings
         self._authority = authority
         self._client = client
-        self._tools = dict(tools)
-        self._rules = dict(rules)
+        self._offer = offer
         self._vault = Vault.of(settings.home)
 
     async def run(
@@ -73,8 +75,9 @@ class Loop:
     ) -> tuple[Run, list[Step]]:
         """The run as it ended, and its trace; it is kept, and told, before this returns."""
         journal = Journal(self._database, self._vault, run, durable, cancelled)
-        caller = Caller(journal, run, version, self._settings, self._authority, self._tools, wait_for)
-        one = _One(self, run, version, journal, caller)
+        offer = await journal.patient(self._offered)
+        caller = Caller(journal, run, version, self._settings, self._authority, offer.tools, wait_for)
+        one = _One(self, run, version, journal, caller, offer.rules)
         try:
             ended = await one.answer()
         except RunCancelled:
@@ -94,8 +97,9 @@ class Loop:
             await end_run(uow, run, RunRepository(uow.session, self._vault))
             await uow.commit()
 
-    def rule(self, name: str) -> Rule | None:
-        return self._rules.get(name)
+    async def _offered(self) -> Offered:
+        async with self._database.unit_of_work() as uow:
+            return await self._offer(uow)
 
     @property
     def settings(self) -> Settings:
@@ -113,12 +117,21 @@ def failed(run: Run, error: ChengnaoError) -> Run:
 class _One:
     """The part of a run that leads to its answer."""
 
-    def __init__(self, loop: Loop, run: Run, version: AgentVersion, journal: Journal, caller: Caller) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        run: Run,
+        version: AgentVersion,
+        journal: Journal,
+        caller: Caller,
+        rules: Mapping[str, Rule],
+    ) -> None:
         self._loop = loop
         self._run = run
         self._agent = version.definition
         self._journal = journal
         self._caller = caller
+        self._rules = rules
         self._mark = digest_of(run.id)[:6]
         self._sent = 0
         self._ends: Exception | None = None
@@ -271,7 +284,7 @@ class _One:
         fallback = self._agent.fallback
         if fallback.rule is None:
             return replace(self._run, state=RunState.DONE, by=By.HUMAN, role=fallback.human, reason=why)
-        rule = self._loop.rule(fallback.rule)
+        rule = self._rules.get(fallback.rule)
         if rule is None:
             error = ChengnaoError("agent_rule_unknown", rule=fallback.rule).to_dict()
             return replace(self._run, state=RunState.FAILED, error=error, reason=why)
