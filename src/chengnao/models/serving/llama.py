@@ -1,6 +1,9 @@
 """GGUF models through llama.cpp, which `xllamacpp` (the extra `llm`) carries with its own HTTP server."""
 
+import re
+import signal
 import threading
+import time
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -21,8 +24,18 @@ def serve(what: Serving) -> None:
         server = llama.Server(_parameters(llama, what))
     except RuntimeError as error:
         raise Unavailable("model_does_not_load", retry_after=60, id=what.card.id, reason=str(error)) from error
+    told = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: told.set())
     print(f"{what.name}: {server.listening_address}", flush=True)
-    threading.Event().wait()
+    told.wait()
+    while _busy(server):
+        time.sleep(0.1)
+
+
+def _busy(server: Any) -> bool:
+    """Whether a call is being answered."""
+    found = re.search(r"^llamacpp:requests_(?:processing|deferred) [1-9]", str(server.handle_metrics()), re.MULTILINE)
+    return found is not None
 
 
 def _parameters(llama: Any, what: Serving) -> Any:
@@ -32,6 +45,7 @@ def _parameters(llama: Any, what: Serving) -> Any:
     values.hostnames = [HOST]
     values.port = what.port
     values.ui = False
+    values.endpoint_metrics = True
     values.endpoint_slots = False  # it would show the prompts of others
     values.verbosity = _ERRORS_ALONE
     values.n_ctx = what.card.context_tokens or _CONTEXT
