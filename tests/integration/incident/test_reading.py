@@ -15,7 +15,7 @@ from chengnao.incident.drafts.reader import Reader
 from chengnao.incident.drafts.reading import PAGE_LIMIT
 from chengnao.incident.reports.model import Channel
 from chengnao.kernel.apart import NotRead
-from chengnao.models.embedded.ocr import MEGAPIXEL_LIMIT
+from chengnao.models.embedded.pictures import MEGAPIXEL_LIMIT
 from tests.support.letters import LETTER, LOCKED, character_errors, page, photographed, saved, text_pdf
 
 RECORDING = Path(__file__).parent / "recordings" / "pothole.ogg"

@@ -3,7 +3,6 @@
 Files from outside are decoded here: let `kernel/apart.py` run it (`chengnao.models.embedded.ocr:pages_apart`).
 """
 
-import io
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -12,23 +11,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pypdfium2
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from chengnao.kernel.errors import Invalid
+from chengnao.models.embedded.pictures import Box, open_picture, pixels_of
 
 PAGE_LIMIT = 500
-MEGAPIXEL_LIMIT = 50
 LONGEST_SIDE = 1800
 """Of a page that is given to the OCR, in pixels: about 150 dots to the inch of an A4 page."""
 
-PICTURES = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 _LEAST_CONFIDENCE = 0.3
 _LEAST_TEXT = 10
 """A page whose own text is shorter than this is read by OCR: a scanner may have left a stamp."""
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -37,7 +31,7 @@ class Line:
     confidence: float | None = None
     """0 to 1; None where the file itself held the text."""
     box: Box | None = None
-    """Left, top, right, bottom as shares of the page; None where the file itself held the text."""
+    """None where the file itself held the text."""
 
 
 @dataclass(frozen=True)
@@ -111,29 +105,11 @@ def _is_text(text: str) -> bool:
 
 
 def _picture_pages(data: bytes, page_limit: int) -> Iterator[Page]:
-    try:
-        file: Image.Image = Image.open(io.BytesIO(data), formats=PICTURES)
-        frames = getattr(file, "n_frames", 1) if file.format == "TIFF" else 1
-    except UnidentifiedImageError as error:
-        raise Invalid("page_form_unknown", field="file") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise Invalid("page_file_damaged", field="file") from error
+    file = open_picture(data)
+    frames = getattr(file, "n_frames", 1) if file.format == "TIFF" else 1
     _check_pages(frames, page_limit)
     for number in range(frames):
-        yield Page(number + 1, read_picture(_frame(file, number)), "ocr")
-
-
-def _frame(file: Image.Image, number: int) -> Any:
-    try:
-        file.seek(number)
-        if file.width * file.height > MEGAPIXEL_LIMIT * 1_000_000:
-            megapixels = file.width * file.height // 1_000_000
-            raise Invalid("picture_too_large", field="file", megapixels=megapixels, limit=MEGAPIXEL_LIMIT)
-        image = ImageOps.exif_transpose(file).convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise Invalid("page_file_damaged", field="file") from error
-    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-    return np.asarray(image)[:, :, ::-1]
+        yield Page(number + 1, read_picture(pixels_of(file, LONGEST_SIDE, number)[:, :, ::-1]), "ocr")
 
 
 def _check_pages(pages: int, limit: int) -> None:
