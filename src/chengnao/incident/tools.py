@@ -1,4 +1,4 @@
-"""Tools about incidents and reports, and the rules that answer for the agents that advise on them."""
+"""Tools about incidents and reports; what `advice` offers beside them is offered here too."""
 
 from datetime import datetime
 from functools import cache
@@ -7,9 +7,10 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, Field
 
 from chengnao.agents.model import Effect
-from chengnao.agents.tools import Call, Rule, Tool, offer
-from chengnao.incident.advice import explaining, rules, searching, service, talking
+from chengnao.agents.tools import Call, Tool, offer
+from chengnao.incident.advice import rules, service
 from chengnao.incident.advice.model import understood
+from chengnao.incident.advice.offers import OFFERS
 from chengnao.incident.advice.sight import PersonsOut, PictureIn, RecordingIn, SeenOut, SpeechOut, hear, persons, read
 from chengnao.incident.catalogue import category_name
 from chengnao.incident.merging.matching import candidates
@@ -412,11 +413,5 @@ offer(
     ),
     Tool("picture.ocr", "画面文字", "读出照片中的文字", READ, VIEW, PictureIn, SeenOut, read, True),
     Tool("speech.transcribe", "录音转写", "把录音转写成文字", READ, "report.read", RecordingIn, SpeechOut, hear, True),
-    Rule("smart-search", "按词检索事件、知识和设备", searching.smart_search),
-    Rule("incident-triage", "按分类器、等级规则和责任清单给出研判", rules.triage),
-    Rule("recommendation", "相似案例、知识依据和承办单位", rules.recommendation),
-    Rule("warning-explanation", "按规则、读数和以往处置解释预警", explaining.warning_explanation),
-    Rule("customer-service", "按公开知识摘录作答，并告知反映和查询的办法", talking.customer_service),
-    Rule("call-transcription", "转写并提取类别、地点和时间", talking.call_transcription),
-    Rule("camera-review", "人数、密集程度和画面质量", talking.camera_review),
+    *OFFERS,
 )

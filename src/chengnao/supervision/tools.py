@@ -1,10 +1,11 @@
 """Tools about what leaders look at, and the rules that write and compare from figures."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from chengnao.agents.general.proposals import proposing
 from chengnao.agents.model import Effect
 from chengnao.agents.tools import Call, Rule, Tool, offer
 from chengnao.incident.duty_repository import DutyRepository
@@ -145,6 +146,30 @@ async def _options(call: Call, given: OptionsIn) -> OptionsOut:
     return OptionsOut(options=[OptionOut(id=each.id, name=each.name, figures=dict(each.figures)) for each in found])
 
 
+class WritingIn(BaseModel):
+    """For an answer the report; else figures, points, or nothing: then the record is asked."""
+
+    kind: Literal["weekly", "duty", "notice", "answer"]
+    days: Annotated[int | None, Field(ge=1, le=92)] = None
+    report_id: Annotated[str | None, Field(max_length=64)] = None
+    title: Annotated[str | None, Field(max_length=80)] = None
+    period: Annotated[str | None, Field(max_length=40)] = None
+    points: Annotated[list[str] | None, Field(max_length=12)] = None
+    figures: Annotated[list[dict[str, Any]] | None, Field(max_length=20)] = None
+
+
+class DecisionIn(BaseModel):
+    """Options with their figures; or units, those with most work where none are named."""
+
+    options: Annotated[list[dict[str, Any]] | None, Field(max_length=6)] = None
+    better: dict[str, Literal["higher", "lower"]] | None = None
+    weights: dict[str, float] | None = None
+    unit_ids: Annotated[list[str] | None, Field(max_length=6)] = None
+    days: Annotated[int | None, Field(ge=1, le=366)] = None
+
+
+OFFICE_WRITING = Rule("office-writing", "按指标和记录填写公文草稿", rules.office_writing)
+DECISION_ANALYSIS = Rule("decision-analysis", "按指标和负荷比较方案", comparing.decision_analysis)
 READ = Effect.READ
 
 offer(
@@ -190,6 +215,23 @@ offer(
         _facts,
         True,
     ),
-    Rule("office-writing", "按指标和记录填写公文草稿", rules.office_writing),
-    Rule("decision-analysis", "按指标和负荷比较方案", comparing.decision_analysis),
+    proposing(
+        "writing.draft",
+        "公文草稿",
+        "按记录、数字或要点填写草稿，数字都由程序算出",
+        "incident.read",
+        WritingIn,
+        OFFICE_WRITING,
+        personal=True,
+    ),
+    proposing(
+        "decision.compare",
+        "方案比较",
+        "按指标比较方案或单位，给出排序和理由",
+        "evaluation.read",
+        DecisionIn,
+        DECISION_ANALYSIS,
+    ),
+    OFFICE_WRITING,
+    DECISION_ANALYSIS,
 )

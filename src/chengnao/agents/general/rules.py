@@ -47,6 +47,6 @@ async def knowledge_building(call: Call, given: dict[str, Any]) -> Answer:
             "replaces": list(found.replaces[:5]),
             "suspect": INJECTION.search(text) is not None,
         },
-        evidence=[Evidence(kind="document", id="", title=found.title, quote=text.strip()[:80])],
+        evidence=[Evidence(kind="document", id="text", title=found.title, quote=text.strip()[:80])],
         confidence=round(0.3 + 0.12 * sum(bool(each) for each in read), 2),
     )

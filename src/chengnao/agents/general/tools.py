@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from chengnao.agents.general import rules
 from chengnao.agents.general.arithmetic import LONGEST, calculate, shown
-from chengnao.agents.general.review import passes, review
+from chengnao.agents.general.proposals import proposing
 from chengnao.agents.model import Effect
 from chengnao.agents.tools import Call, Rule, Tool, offer
 from chengnao.kernel.calendar_days.service import load_calendar
@@ -18,6 +18,8 @@ from chengnao.kernel.privacy.model import mask
 from chengnao.sensing.devices.model import device_classes
 from chengnao.sensing.devices.repository import DeviceFilter, DeviceRepository
 
+CONTENT_REVIEW = Rule("content-review", "按规则审查内容", rules.content_review)
+KNOWLEDGE_BUILDING = Rule("knowledge-building", "按格式读出文件的标题、文号、日期和发文机关", rules.knowledge_building)
 VIEW = "division.read"
 """What everybody who is signed in may do: for tools that read no record."""
 _FARTHEST_DAYS = 3660
@@ -100,23 +102,8 @@ class ReviewIn(BaseModel):
     ai_generated: bool = False
 
 
-class IssueOut(BaseModel):
-    kind: str
-    level: str
-    quote: str
-    reason: str
-    advice: str
-
-
-class ReviewOut(BaseModel):
-    passed: bool
-    issues: list[IssueOut]
-
-
-async def _review(call: Call, given: ReviewIn) -> ReviewOut:
-    today = call.uow.clock.now().astimezone(CST).date()
-    found = review(given.text, given.channel, ai_generated=given.ai_generated, today=today)
-    return ReviewOut(passed=passes(found), issues=[IssueOut(**vars(each)) for each in found])
+class PaperIn(BaseModel):
+    text: Annotated[str, Field(min_length=1, max_length=20_000)]
 
 
 class DeviceIn(BaseModel):
@@ -172,15 +159,11 @@ offer(
         _working_days,
     ),
     Tool("text.mask", "隐去个人信息", "把文字中的个人信息隐去", Effect.READ, VIEW, TextIn, TextOut, _mask),
-    Tool(
-        "text.review",
-        "内容规则审查",
-        "按规则审查拟发布的文字，给出问题、原文和理由",
-        Effect.READ,
-        VIEW,
-        ReviewIn,
-        ReviewOut,
-        _review,
+    proposing(
+        "text.review", "内容规则审查", "按规则审查拟发布的文字，给出问题、原文和理由", VIEW, ReviewIn, CONTENT_REVIEW
+    ),
+    proposing(
+        "document.metadata", "读出文件信息", "读出文件的标题、文号、日期和发文机关", VIEW, PaperIn, KNOWLEDGE_BUILDING
     ),
     Tool(
         "device.find",
@@ -192,6 +175,6 @@ offer(
         DeviceOut,
         _find_devices,
     ),
-    Rule("content-review", "按规则审查内容", rules.content_review),
-    Rule("knowledge-building", "按格式读出文件的标题、文号、日期和发文机关", rules.knowledge_building),
+    CONTENT_REVIEW,
+    KNOWLEDGE_BUILDING,
 )

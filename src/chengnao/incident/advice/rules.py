@@ -7,7 +7,7 @@ from typing import Any
 from chengnao.agents.tools import Answer, Call, Evidence
 from chengnao.incident.advice import service
 from chengnao.incident.advice.model import likeness
-from chengnao.incident.advice.service import Alike, Guess
+from chengnao.incident.advice.service import Alike, Guess, Named
 from chengnao.incident.catalogue import categories, category_name
 from chengnao.incident.classification.model import NO_MATTER, Understanding
 from chengnao.incident.model import Incident
@@ -55,22 +55,16 @@ async def triage(call: Call, given: dict[str, Any]) -> Answer:
         guesses = tuple(found)
     category = guesses[0].code if guesses else subject.category
     reasons = [reason.zh for reason in (*understanding.category_reasons, *understanding.grade_reasons)]
-    units = [each for each in given.get("units", []) if isinstance(each, dict)]
-    if units:
-        unit_id, unit_name, why = _of_choices(units, subject.text, category)
-        reasons.append(why)
-    else:
-        named = await service.unit_for(call.uow, subject.division_code, category, subject.incident)
-        unit_id, unit_name = named.unit_id or "", named.unit_name or ""
-        reasons += named.reasons
+    named = await _unit(call, given, subject, category)
+    reasons += named.reasons
     confidence = guesses[0].confidence if guesses else 0.0
     return Answer(
         result={
             "category": category,
             "category_name": _name(category),
             "grade": understanding.grade,
-            "unit_id": unit_id,
-            "unit_name": unit_name,
+            "unit_id": named.unit_id or "",
+            "unit_name": named.unit_name or "",
             "reason": mask("；".join(reasons))[:_LIMIT],
             "candidates": [vars(each) for each in guesses],
         },
@@ -86,13 +80,21 @@ def _name(category: str) -> str:
     return "没有诉求事项" if category == NO_MATTER else category_name(category)
 
 
-def _of_choices(units: list[dict[str, Any]], text: str, category: str) -> tuple[str, str, str]:
+async def _unit(call: Call, given: dict[str, Any], subject: Subject, category: str) -> Named:
+    """The unit among those that the asker names, else the one that the responsibilities name."""
+    units = [each for each in given.get("units", []) if isinstance(each, dict)]
+    if units:
+        return _of_choices(units, subject.text, category)
+    return await service.unit_for(call.uow, subject.division_code, category, subject.incident)
+
+
+def _of_choices(units: list[dict[str, Any]], text: str, category: str) -> Named:
     """The unit among those that were named whose duties share most words with the matter."""
     kind = categories().get(category)
     matter = text + (f"{kind.name}{''.join(kind.words)}" if kind else "")
     weighed = [(_shared(f"{each.get('name', '')}{each.get('duty', '')}", matter), each) for each in units]
     weight, best = max(weighed, key=lambda pair: pair[0])
-    return str(best.get("id", "")), str(best.get("name", "")), f"职责与事项相符程度 {weight:.2f}"
+    return Named(str(best.get("id", "")), str(best.get("name", "")), [f"职责与事项相符程度 {weight:.2f}"])
 
 
 def _shared(duty: str, matter: str) -> float:
@@ -117,7 +119,7 @@ async def recommendation(call: Call, given: dict[str, Any]) -> Answer:
     closed = await service.alike(
         call.uow, call.scope, subject.text, subject.category, subject.place, 3, str(given.get("incident_id", ""))
     )
-    named = await service.unit_for(call.uow, subject.division_code, subject.category, subject.incident)
+    named = await _unit(call, given, subject, subject.category)
     measure = next((each.result for each in closed if each.result), "")
     return Answer(
         result={

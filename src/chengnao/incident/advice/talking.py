@@ -122,7 +122,7 @@ async def call_transcription(call: Call, given: dict[str, Any]) -> Answer:
         evidence=[
             Evidence(
                 kind="recording" if heard else "text",
-                id=str(given.get("draft_id", "")),
+                id=str(given.get("draft_id") or "transcript"),
                 title="通话转写",
                 quote=transcript[:120],
             )
@@ -156,7 +156,7 @@ async def camera_review(call: Call, given: dict[str, Any]) -> Answer:
         evidence=[
             Evidence(
                 kind="file",
-                id=str(given.get("photo_id", "")),
+                id=str(given.get("photo_id") or "measures"),
                 title="画面",
                 quote=f"{seen.width}×{seen.height}，亮度 {seen.brightness:g}，清晰度 {seen.sharpness:g}",
             )
