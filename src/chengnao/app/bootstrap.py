@@ -5,6 +5,7 @@ import logging
 
 from chengnao.agents.catalogue.builtin import builtin_agents
 from chengnao.agents.catalogue.service import install_builtin
+from chengnao.agents.evals.service import install_sets
 from chengnao.app.migrate import migrate
 from chengnao.incident.reports.service import seal_what_is_not
 from chengnao.kernel.bus import Bus
@@ -34,6 +35,7 @@ async def prepare(settings: Settings) -> None:
             await seed_divisions(uow)
             await seed_thresholds(uow)
             await install_builtin(uow, builtin_agents())
+            await install_sets(uow)
             await uow.commit()
         await _seal_contacts(database, Vault.of(settings.home))
         if settings.demonstration:

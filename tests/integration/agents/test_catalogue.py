@@ -1,6 +1,7 @@
 """Agents as records: who sees them, what publishing asks for, roll-back, what comes with the platform."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -11,6 +12,7 @@ from chengnao.agents.catalogue.definition import digest
 from chengnao.agents.catalogue.model import Shares, Step, Wanted
 from chengnao.agents.catalogue.repository import CatalogueRepository
 from chengnao.agents.catalogue.service import Proof
+from chengnao.agents.model import Agent
 from chengnao.agents.offered import Offered
 from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import SYSTEM, Principal, Role, Scope
@@ -26,7 +28,7 @@ pytestmark = pytest.mark.engines
 
 AUTHORITY = Authority.load()
 MAKER = person()
-NEEDY = {"evals": {"set": "drain-cases", "pass_mark": 0.8}}
+NEEDY: dict[str, Any] = {"evals": {"set": "drain-cases", "pass_mark": 0.8}}
 
 
 @pytest.fixture(autouse=True)
@@ -38,30 +40,28 @@ async def town(database: Database) -> None:
         await uow.commit()
 
 
-async def make(
-    database: Database, agent_id: str = "drain-inspection", by: Principal = MAKER, **changes: object
-) -> None:
+async def make(database: Database, agent_id: str = "drain-inspection", by: Principal = MAKER, **changes: Any) -> None:
     async with database.unit_of_work() as uow:
         await service.create(uow, AUTHORITY, by, definition(agent_id, **changes), OFFERED)
         await uow.commit()
 
 
-async def publish(database: Database, number: int = 1, by: Principal = MAKER, **how: object) -> None:
+async def publish(database: Database, number: int = 1, by: Principal = MAKER, **how: Any) -> None:
     async with database.unit_of_work() as uow:
-        await service.publish(uow, AUTHORITY, by, "drain-inspection", number, OFFERED, **how)  # type: ignore[arg-type]
+        await service.publish(uow, AUTHORITY, by, "drain-inspection", number, OFFERED, **how)
         await uow.commit()
 
 
-async def change(database: Database, by: Principal = MAKER, **changes: object) -> int:
+async def change(database: Database, by: Principal = MAKER, **changes: Any) -> int:
     async with database.unit_of_work() as uow:
         made = await service.save_version(uow, AUTHORITY, by, definition(**changes), OFFERED)
         await uow.commit()
     return made.version
 
 
-async def seen(database: Database, by: Principal, **wanted: object) -> list[str]:
+async def seen(database: Database, by: Principal, **wanted: Any) -> list[str]:
     async with database.unit_of_work() as uow:
-        page = await CatalogueRepository(uow.session).agents(by, Wanted(**wanted), PageRequest())  # type: ignore[arg-type]
+        page = await CatalogueRepository(uow.session).agents(by, Wanted(**wanted), PageRequest())
     return [each.record.id for each in page.items]
 
 
@@ -70,7 +70,7 @@ async def in_use(database: Database) -> int:
         return (await service.published(uow, "drain-inspection")).version
 
 
-async def refusal(database: Database, by: Principal = MAKER, number: int = 1, **how: object) -> str:
+async def refusal(database: Database, by: Principal = MAKER, number: int = 1, **how: Any) -> str:
     with pytest.raises(ChengnaoError) as refused:
         await publish(database, number, by, **how)
     return refused.value.code
@@ -245,10 +245,10 @@ async def test_of_publishers_at_once_each_sees_what_the_other_left(database: Dat
     async with database.unit_of_work() as uow:
         kept = (await CatalogueRepository(uow.session).publications("drain-inspection", PageRequest())).items
     by_previous = {each.previous: each.version for each in kept}
-    chain, at = [], None
-    while at in by_previous:
-        chain.append(at := by_previous[at])
-    assert sorted(chain) == [1, 2, 3, 4, 5]
+    chain: list[int | None] = [None]
+    while chain[-1] in by_previous:
+        chain.append(by_previous[chain[-1]])
+    assert set(chain) == {None, 1, 2, 3, 4, 5}
     assert await in_use(database) == chain[-1]
 
 
@@ -267,9 +267,9 @@ async def test_a_retired_agent_is_not_used_and_not_changed(database: Database) -
     assert await refusal(database) == "agent_retired"
 
 
-async def install(database: Database, *agents: object) -> int:
+async def install(database: Database, *agents: Agent) -> int:
     async with database.unit_of_work() as uow:
-        added = await service.install_builtin(uow, agents)  # type: ignore[arg-type]
+        added = await service.install_builtin(uow, agents)
         await uow.commit()
     return added
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import and_, any_, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from chengnao.agents.evals.model import EvalRun, EvalSet, EvalState, Item, Mode, Result
@@ -135,7 +135,7 @@ class EvalRepository(Repository):
         query = (
             select(EvalRunRow)
             .where(EvalRunRow.agent_id == agent_id, EvalRunRow.set_id == set_id)
-            .where(EvalRunRow.state == EvalState.DONE.value, EvalRunRow.digests.any(digest))  # type: ignore[arg-type]
+            .where(EvalRunRow.state == EvalState.DONE.value, literal(digest) == any_(EvalRunRow.digests))
             .where(EvalRunRow.mode == Mode.MODEL.value, EvalRunRow.split != "dev")
             .order_by(EvalRunRow.ended_at.desc(), EvalRunRow.id.desc())
         )

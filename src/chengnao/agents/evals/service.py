@@ -1,5 +1,6 @@
 """Use cases of evaluation sets and runs. None of them commits."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -25,6 +26,8 @@ from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import Conflict, Invalid, NotFound
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.organisation.model import CITY
+
+log = logging.getLogger(__name__)
 
 SIDES = 2
 """Versions in one run at most: they are compared in pairs."""
@@ -261,7 +264,7 @@ async def proof_for(uow: UnitOfWork, version: AgentVersion) -> Proof | None:
 async def install_sets(uow: UnitOfWork) -> int:
     """Put the sets that come with the platform and its packs into the database; returns how many have changed.
 
-    Raises ValueError for a file that is no set.
+    A file that is no set is left out, and the log says why: one bad pack stops nothing.
     """
     repository = EvalRepository(uow.session)
     changed = 0
@@ -271,7 +274,8 @@ async def install_sets(uow: UnitOfWork) -> int:
             try:
                 read = SetFile.model_validate(read_plain(text))
             except ValueError as error:
-                raise ValueError(f"{name}: {error}") from error
+                log.error("evaluation set %s is left out: %s", name, error)
+                continue
             changed += await _install(repository, uow, read)
     return changed
 
