@@ -8,6 +8,10 @@ from datetime import UTC, datetime, timedelta
 import httpx
 from fastapi import FastAPI
 
+from chengnao.agents.catalogue import service as catalogue
+from chengnao.agents.model import Effect
+from chengnao.agents.offered import Offered
+from chengnao.agents.runtime.service import open_approval, start_run
 from chengnao.incident.classification.model import CategoryRule
 from chengnao.incident.classification.service import put_rule
 from chengnao.incident.dispatch.model import Responsibility
@@ -31,7 +35,7 @@ from chengnao.incident.requests.repository import RequestRepository
 from chengnao.incident.service import Opening, by_platform, open_incident
 from chengnao.kernel.access import service as access
 from chengnao.kernel.access.authority import Authority
-from chengnao.kernel.access.model import MACHINE_ROLES, SYSTEM, Principal, Role, User
+from chengnao.kernel.access.model import MACHINE_ROLES, SYSTEM, Principal, Resource, Role, User
 from chengnao.kernel.access.repository import AccessRepository
 from chengnao.kernel.database import Database, UnitOfWork
 from chengnao.kernel.ids import new_id
@@ -51,6 +55,7 @@ from chengnao.sensing.quarantine.repository import QuarantineRepository
 from chengnao.warning.model import DeviceWarning, Direction, ThresholdRule, WarningState
 from chengnao.warning.repository import WarningRepository
 from chengnao.warning.service import add_rule
+from tests.support import agents
 from tests.support.letters import text_pdf
 
 AUTHORITY = Authority.load()
@@ -182,7 +187,24 @@ async def _records(uow: UnitOfWork, settings: Settings, division: str, mark: str
     proposal = await make(uow, user.principal, row, f"{mark}理由")
     assert proposal is not None
     ids["proposal"] = proposal.id
+    await _agent(uow, records, mark)
     return records
+
+
+async def _agent(uow: UnitOfWork, records: Records, mark: str) -> None:
+    """An agent that the district made and uses, a run of it, and what it asks leave for."""
+    maker = Principal(f"maker-{records.division}", mark, "user", frozenset({Role.DEVELOPER}), records.division)
+    offer = Offered(agents.TOOLS, agents.RULES)
+    name = {"zh": f"{mark}建议", "en": "Advice"}
+    agent = agents.definition(id=f"advice-{records.division}", name=name)
+    version = await catalogue.create(uow, AUTHORITY, maker, agent, offer, mark)
+    await catalogue.publish(uow, AUTHORITY, maker, agent.id, version.version, offer)
+    records.ids["agent"] = agent.id
+    owner = Resource(records.division, records.unit)
+    run = await start_run(uow, maker, version, {"text": mark}, about=owner)
+    records.ids["run"] = run.id
+    approval = await open_approval(uow, run, "c1", "desk.note", Effect.WRITE, {"words": mark}, "digest")
+    records.ids["approval"] = approval.id
 
 
 async def _assisting(uow: UnitOfWork, records: Records, mark: str) -> str:

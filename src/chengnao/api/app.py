@@ -13,6 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
+from chengnao.agents.runtime import routes as agent_runs
 from chengnao.api import live, system
 from chengnao.incident import routes as incident
 from chengnao.incident.classification import routes as classification
@@ -70,6 +71,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     evaluation.router,
     review.router,
     proposals.router,
+    agent_runs.router,  # before the agents' own: an id could be read as "runs"
     training.router,  # before the models' own: an id could be read as "training"
     live.router,
     system.router,

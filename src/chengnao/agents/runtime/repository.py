@@ -128,7 +128,7 @@ class RunRepository(Repository):
     async def set_feedback(self, run_id: str, feedback: dict[str, Any]) -> None:
         await self._write(run_id, {"feedback": feedback})
 
-    async def steps(self, run_id: str, data: DataClass) -> list[Step]:
+    async def steps(self, run_id: str) -> list[Step]:
         query = select(StepRow).where(StepRow.run_id == run_id).order_by(StepRow.seq)
         return [self._step(row) for row in await self.session.scalars(query)]
 
