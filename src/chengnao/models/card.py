@@ -21,6 +21,22 @@ from chengnao.kernel.messages import message, message_table
 from chengnao.kernel.vocabulary import Named
 
 CARD = "card.yaml"
+RESERVED = frozenset(
+    {
+        "budgets",
+        "calls",
+        "check",
+        "deployments",
+        "keys",
+        "providers",
+        "retention",
+        "routes",
+        "texts",
+        "training",
+        "usage",
+    }
+)
+"""Words that stand where a model's id does in the paths of the API."""
 
 
 class ModelKind(Named):
@@ -183,6 +199,13 @@ class Card(_Part):
     """Resident memory of a process that has it loaded and at work, MiB; None where it was not measured."""
     context_tokens: Annotated[int, Field(ge=64, le=1_048_576)] | None = None
     """The context that it is served with."""
+
+    @field_validator("id")
+    @classmethod
+    def not_taken(cls, value: str) -> str:
+        if value in RESERVED:
+            raise ValueError("card_id_reserved")
+        return value
 
     @field_validator("files")
     @classmethod

@@ -44,11 +44,15 @@ class Move:
 
 class DeploymentRepository(Repository):
     async def deployments(self) -> list[Deployment]:
-        """All of them; an installation has a handful."""
+        """All of them; the memory of a machine bounds how many there are."""
         rows = await self.session.scalars(
             select(DeploymentRow).order_by(DeploymentRow.name), execution_options={"populate_existing": True}
         )
         return [_deployment(row) for row in rows]
+
+    async def page_of(self, request: PageRequest) -> Page[Deployment]:
+        """By name."""
+        return (await self.page(select(DeploymentRow).order_by(DeploymentRow.name), request)).map(_deployment)
 
     async def deployment(self, name: str, *, lock: bool = False) -> Deployment | None:
         query = select(DeploymentRow).where(DeploymentRow.name == name)

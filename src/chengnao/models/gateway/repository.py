@@ -133,6 +133,9 @@ class GatewayRepository(Repository):
         statement = insert(ProviderRow).values(**values)
         await self.session.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
+    async def drop_secret(self, provider_id: str) -> None:
+        await self.session.execute(update(ProviderRow).where(ProviderRow.id == provider_id).values(secret=None))
+
     async def drop_provider(self, provider_id: str) -> None:
         await self.session.execute(delete(ProviderRow).where(ProviderRow.id == provider_id))
 
@@ -226,6 +229,24 @@ class GatewayRepository(Repository):
             for row in rows
         ]
         return Page(found, total or 0, request.page, request.size)
+
+    async def usage_of_model(self, scope: Scope, model_id: str, start: datetime, end: datetime) -> Usage:
+        """Sums of the calls that any version of a model answered between two times."""
+        query = select(
+            func.count(),
+            func.coalesce(func.sum(CallRow.requests), 0),
+            func.coalesce(func.sum(CallRow.tokens_in + CallRow.tokens_out), 0),
+            func.coalesce(func.sum(CallRow.money), 0),
+            func.count().filter(CallRow.outcome != Outcome.DONE.value),
+            func.avg(CallRow.milliseconds).filter(CallRow.outcome == Outcome.DONE.value),
+        ).where(
+            scope.where(CallRow),
+            CallRow.at >= start,
+            CallRow.at < end,
+            func.split_part(CallRow.model, "@", 1) == model_id,
+        )
+        row = (await self.session.execute(query)).one()
+        return Usage(model_id, row[0], Amount(int(row[1]), int(row[2]), int(row[3])), row[4], float(row[5] or 0.0))
 
     async def calls(self, scope: Scope, request: PageRequest, **filters: str | None) -> Page[Call]:
         """Calls, the newest first; `filters` by column."""

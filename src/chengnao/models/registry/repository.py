@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Float, bindparam, delete, func, or_, select, text, update
+from sqlalchemy import Float, bindparam, delete, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from chengnao.kernel.ids import new_id
@@ -62,6 +62,11 @@ class RegistryRepository(Repository):
     async def version(self, model_id: str, version: str) -> Version | None:
         row = await self.session.get(VersionRow, (model_id, version), populate_existing=True)
         return None if row is None else _version(row)
+
+    async def versions_named(self, names: Sequence[tuple[str, str]]) -> dict[str, Version]:
+        """These versions, given as (model, version), by model."""
+        query = select(VersionRow).where(tuple_(VersionRow.model_id, VersionRow.version).in_(names))
+        return {row.model_id: _version(row) for row in await self.session.scalars(query)}
 
     async def version_with(self, model_id: str, digest: str) -> Version | None:
         query = select(VersionRow).where(VersionRow.model_id == model_id, VersionRow.digest == digest)
