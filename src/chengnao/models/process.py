@@ -8,7 +8,7 @@ from chengnao.kernel.database import Database
 from chengnao.kernel.engines import database_url
 from chengnao.kernel.health import Heartbeat
 from chengnao.kernel.settings import Settings
-from chengnao.models.gateway.deployments import NoDeployments
+from chengnao.models.deployment.manager import DeploymentManager
 from chengnao.models.gateway.server import gateway
 
 
@@ -18,8 +18,10 @@ async def run(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
         heartbeat = await stack.enter_async_context(Heartbeat(settings.home, "models"))
-        served = await stack.enter_async_context(gateway(settings, database, NoDeployments()))
+        deployments = DeploymentManager(settings.home, database)
+        served = await stack.enter_async_context(gateway(settings, database, deployments))
         async with asyncio.TaskGroup() as group:
+            group.create_task(deployments.run())
             group.create_task(served.server.serve_until_cancelled(heartbeat))
             group.create_task(_ended(served.duties))
 

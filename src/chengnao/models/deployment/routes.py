@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from chengnao.kernel.access.model import Principal
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import Invalid, NotFound
-from chengnao.kernel.web import ContextDep, Id, PageDep, PageOf, UowDep, require
+from chengnao.kernel.web import ContextDep, Id, PageDep, PageOf, UowDep
+from chengnao.models.access import Operator, Reader
 from chengnao.models.deployment import service
 from chengnao.models.deployment.model import Deployment
 from chengnao.models.deployment.repository import DeploymentRepository
@@ -18,9 +19,6 @@ from chengnao.models.deployment.views import DeploymentOut, MoveOut
 router = APIRouter(tags=["models"])
 
 T = TypeVar("T")
-
-Reader = Annotated[Principal, Depends(require("model.read"))]
-Operator = Annotated[Principal, Depends(require("model.write"))]
 
 
 @router.get("/models/deployments")
@@ -53,16 +51,16 @@ async def create_deployment(body: DeploymentIn, principal: Operator, uow: UowDep
     return DeploymentOut.of(made, [])
 
 
-@router.get("/models/deployments/{name}")
-async def get_deployment(name: Id, principal: Reader, uow: UowDep) -> DeploymentOut:
+@router.get("/models/deployments/{deployment}")
+async def get_deployment(deployment: Id, principal: Reader, uow: UowDep) -> DeploymentOut:
     """A deployment with its replicas."""
-    return await _shown(uow, name)
+    return await _shown(uow, deployment)
 
 
-@router.get("/models/deployments/{name}/history")
-async def deployment_history(name: Id, principal: Reader, uow: UowDep, page: PageDep) -> PageOf[MoveOut]:
+@router.get("/models/deployments/{deployment}/history")
+async def deployment_history(deployment: Id, principal: Reader, uow: UowDep, page: PageDep) -> PageOf[MoveOut]:
     """What was done to a deployment, the newest first."""
-    found = await DeploymentRepository(uow.session).moves(name, page)
+    found = await DeploymentRepository(uow.session).moves(deployment, page)
     return PageOf.of(found, [MoveOut.of(each) for each in found.items])
 
 
@@ -74,9 +72,9 @@ class ActionIn(BaseModel):
     share: float | None = None
 
 
-@router.post("/models/deployments/{name}/{action}")
+@router.post("/models/deployments/{deployment}/{action}")
 async def act_on_deployment(
-    name: Id,
+    deployment: Id,
     action: Literal["scale", "canary", "promote", "rollback", "stop", "start"],
     body: ActionIn,
     principal: Operator,
@@ -84,9 +82,9 @@ async def act_on_deployment(
     context: ContextDep,
 ) -> DeploymentOut:
     """Scale it, give it a canary, promote or drop that, roll back, stop or start it."""
-    await _done(uow, context.settings.home, principal, name, action, body)
+    await _done(uow, context.settings.home, principal, deployment, action, body)
     await uow.commit()
-    return await _shown(uow, name)
+    return await _shown(uow, deployment)
 
 
 async def _done(

@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from chengnao.kernel.access.model import Principal, Scope
+from chengnao.kernel.access.model import Scope
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import Invalid
-from chengnao.kernel.web import ContextDep, Id, PageDep, PageOf, ScopeDep, UowDep, require
+from chengnao.kernel.web import ContextDep, Id, PageDep, PageOf, ScopeDep, UowDep
+from chengnao.models.access import Operator, Reader
 from chengnao.models.card import ModelFormat, ModelKind, parse_card
 from chengnao.models.registry import service
 from chengnao.models.registry.drift import drift
@@ -18,9 +19,6 @@ from chengnao.models.registry.usage import DAYS, usage_of
 from chengnao.models.registry.views import AliasMoveOut, DriftOut, ModelDetail, ModelOut, UsageOut, VersionOut
 
 router = APIRouter(tags=["models"])
-
-Reader = Annotated[Principal, Depends(require("model.read"))]
-Operator = Annotated[Principal, Depends(require("model.write"))]
 
 
 @router.get("/models")
