@@ -13,15 +13,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zlib import compress
 
 import httpx
 import psycopg
 
-from chengnao.kernel.database import Database, plain_url
+from chengnao.kernel.access.model import SYSTEM, Scope
+from chengnao.kernel.database import Database, UnitOfWork, plain_url
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.privacy.vault import Vault
 from chengnao.kernel.settings import load_secrets
-from chengnao.models.gateway.model import Kind, ModelRoute, Provider, Target
+from chengnao.models.gateway import service
+from chengnao.models.gateway.metering.budgets import Amount, Budget, Hold, Period
+from chengnao.models.gateway.metering.repository import MeteringRepository, lost
+from chengnao.models.gateway.model import Caller, DataClass, Kind, ModelRoute, Provider, Target
 from chengnao.models.gateway.repository import GatewayRepository
 from tests.support.ports import free_block
 from tests.support.stack import make_home, remove_home
@@ -144,3 +149,33 @@ def until(condition: Any, seconds: float = 10.0) -> Any:
 def events(text: str) -> list[dict[str, Any]]:
     """The events of a stream, without its end mark."""
     return [json.loads(each[6:]) for each in text.split("\n\n") if each.startswith("data: {")]
+
+
+async def model_records(uow: UnitOfWork, home: Path, division: str, unit: str, mark: str) -> dict[str, str]:
+    """A provider, and of a district a key, a budget, and a call whose text is kept; their ids."""
+    vault = Vault.of(home)
+    provider = await service.put_provider(
+        uow, vault, SYSTEM, None, name=f"vendor-{division}", base_url="http://127.0.0.1:9/v1", enabled=True, secret=None
+    )
+    key, _ = await service.make_key(
+        uow,
+        SYSTEM,
+        name=f"{mark}密钥",
+        division_code=division,
+        unit_id=unit,
+        routes=None,
+        data=DataClass.PUBLIC,
+        expires_at=None,
+    )
+    budget = Budget(new_id(), f"{mark}预算", division, unit, None, None, Period.DAY, 100, None, None)
+    await service.put_budget(uow, SYSTEM, Scope(), budget)
+    call_id, now = new_id(), datetime.now(UTC)
+    caller = Caller(division, unit, key.id, mark, mark)
+    hold = Hold(call_id, call_id, now, now, caller, "chat", DataClass.PUBLIC, Amount(1, 30, 50))
+    metering = MeteringRepository(uow.session)
+    await metering.add_holds([hold])
+    (held,) = await metering.take_holds([call_id])
+    await metering.add_calls([lost(held)])
+    sealed = vault.seal_bytes(call_id, compress(mark.encode()))
+    await metering.add_texts([{"call_id": call_id, "data_class": "public", "at": now, "sealed": sealed}])
+    return {"provider": provider.id, "key": key.id, "budget": budget.id, "call": call_id}

@@ -56,6 +56,7 @@ from chengnao.warning.model import DeviceWarning, Direction, ThresholdRule, Warn
 from chengnao.warning.repository import WarningRepository
 from chengnao.warning.service import add_rule
 from tests.support import agents
+from tests.support.gateway import model_records
 from tests.support.letters import text_pdf
 
 AUTHORITY = Authority.load()
@@ -188,6 +189,7 @@ async def _records(uow: UnitOfWork, settings: Settings, division: str, mark: str
     assert proposal is not None
     ids["proposal"] = proposal.id
     await _agent(uow, records, mark)
+    ids |= await model_records(uow, settings.home, division, records.unit, mark)
     return records
 
 

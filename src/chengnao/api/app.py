@@ -34,6 +34,10 @@ from chengnao.kernel.calendar_days import routes as calendar
 from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.organisation import routes as organisation
 from chengnao.kernel.web import ERRORS, Context, answer, install_error_handlers
+from chengnao.models.deployment import routes as model_deployments
+from chengnao.models.gateway import routes as model_gateway
+from chengnao.models.gateway.metering import routes as model_metering
+from chengnao.models.registry import routes as models
 from chengnao.models.training import routes as training
 from chengnao.review import routes as review
 from chengnao.review.proposals import routes as proposals
@@ -72,7 +76,11 @@ ROUTERS: tuple[APIRouter, ...] = (
     review.router,
     proposals.router,
     agent_runs.router,  # before the agents' own: an id could be read as "runs"
-    training.router,  # before the models' own: an id could be read as "training"
+    model_gateway.router,  # before the models' own, as the next three: an id could be read as "routes" or "training"
+    model_metering.router,
+    training.router,
+    model_deployments.router,
+    models.router,
     live.router,
     system.router,
 )

@@ -15,6 +15,8 @@ from chengnao.kernel.engines import database_url
 from chengnao.kernel.organisation.service import seed_divisions
 from chengnao.kernel.privacy.vault import Vault
 from chengnao.kernel.settings import Settings, load_secrets
+from chengnao.models.gateway.service import seed_routes
+from chengnao.models.registry.service import take_in
 from chengnao.sensing.readings.store import ReadingsStore
 from chengnao.warning.service import seed_thresholds
 
@@ -34,8 +36,10 @@ async def prepare(settings: Settings) -> None:
         async with database.unit_of_work() as uow:
             await seed_divisions(uow)
             await seed_thresholds(uow)
+            await seed_routes(uow)
             await install_builtin(uow, builtin_agents())
             await install_sets(uow)
+            await take_in(uow, settings.home)
             await uow.commit()
         await _seal_contacts(database, Vault.of(settings.home))
         if settings.demonstration:

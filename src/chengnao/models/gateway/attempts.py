@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
+from chengnao.models.gateway.answers import BadAnswer, Understood, understand
 from chengnao.models.gateway.deployments import Deployments
 from chengnao.models.gateway.directory import Directory, Vendor
 from chengnao.models.gateway.model import Kind, Outcome, Target
-from chengnao.models.gateway.protocol import BadAnswer, Understood, understand
 from chengnao.models.gateway.run import Run
 from chengnao.models.gateway.streams import Stream, is_stream
 from chengnao.models.gateway.targets import Failed

@@ -4,9 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from chengnao.models.gateway.model import Outcome
-from chengnao.models.gateway.protocol import (
-    Asked,
+from chengnao.models.gateway.answers import (
     BadAnswer,
     EventReader,
     check_text,
@@ -15,6 +13,8 @@ from chengnao.models.gateway.protocol import (
     text_of,
     usage_of,
 )
+from chengnao.models.gateway.model import Outcome
+from chengnao.models.gateway.protocol import Asked
 from chengnao.models.gateway.targets import Failed
 from chengnao.models.gateway.wire import Answer, Cut
 
