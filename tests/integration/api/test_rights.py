@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from chengnao.kernel.access.model import MACHINE_ROLES, Role
 from tests.support.letters import text_pdf
+from tests.support.models import REMOTE
 from tests.support.rights import ALLOWED
 from tests.support.world import PLACES, PNG, SECRET, Records, World
 
@@ -269,6 +270,19 @@ ROUTES: dict[str, Route] = {
     "POST /api/agents/runs/{run_id}/feedback": Route("agent.run", lambda r: json(useful=True)),
     "GET /api/approvals": Route("agent.read"),
     "POST /api/approvals/{approval_id}/decision": Route("approval.decide", lambda r: json(approve=True)),
+    "GET /api/models": Route("model.read"),
+    "POST /api/models": Route("model.write", lambda r: json(yaml=REMOTE)),
+    "POST /api/models/check": Route("model.read", lambda r: json(yaml=REMOTE)),
+    "GET /api/models/{model_id}": Route("model.read"),
+    "GET /api/models/{model_id}/versions": Route("model.read"),
+    "GET /api/models/{model_id}/versions/{version}/drift": Route("model.read"),
+    "GET /api/models/{model_id}/aliases": Route("model.read"),
+    "PUT /api/models/{model_id}/aliases/{alias}": Route("model.write", lambda r: json(version="1")),
+    "GET /api/models/deployments": Route("model.read"),
+    "POST /api/models/deployments": Route("model.write", lambda r: json(name="more", model_id="sentences")),
+    "GET /api/models/deployments/{deployment}": Route("model.read"),
+    "GET /api/models/deployments/{deployment}/history": Route("model.read"),
+    "POST /api/models/deployments/{deployment}/{action}": Route("model.write", lambda r: json(replicas=2)),
     "GET /api/models/routes": Route("model.read"),
     "PUT /api/models/routes/{route_name}": Route("model.write", lambda r: json(kind="chat", title="小", targets=[])),
     "GET /api/models/providers": Route("model.read"),
@@ -321,6 +335,10 @@ OF_THE_CITY = {
     "DELETE /api/calendar/days/{day}",
     "PUT /api/limits",
     "DELETE /api/limits",
+    "POST /api/models",
+    "PUT /api/models/{model_id}/aliases/{alias}",
+    "POST /api/models/deployments",
+    "POST /api/models/deployments/{deployment}/{action}",
     "PUT /api/models/routes/{route_name}",
     "POST /api/models/providers",
     "PUT /api/models/providers/{provider_id}",
@@ -329,7 +347,7 @@ OF_THE_CITY = {
     "PUT /api/models/retention",
 }
 """Routes about what the whole city shares: nobody of a district may, whatever the role."""
-NAMES_NO_RECORD = {"POST /api/photos", "POST /api/classify"}
+NAMES_NO_RECORD = {"POST /api/photos", "POST /api/classify", "POST /api/models/check"}
 """Routes that change something but name no record of a district: there is no foreign side to them."""
 
 
@@ -367,6 +385,11 @@ def asked(name: str, records: Records) -> Asked:
         "agent_id": records.ids["agent"],
         "run_id": records.ids["run"],
         "approval_id": records.ids["approval"],
+        "model_id": "sentences",
+        "version": "1",
+        "alias": "candidate",
+        "deployment": "sentences",
+        "action": "scale",
         "route_name": "chat-small",
         "provider_id": records.ids["provider"],
         "key_id": records.ids["key"],
