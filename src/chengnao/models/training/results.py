@@ -5,6 +5,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from chengnao.kernel.clock import CST
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import Conflict
 from chengnao.kernel.files import write_atomically
-from chengnao.models.card import Card, Eval, Licence, Source, Text, model_folder
+from chengnao.models.card import Card, Eval, Licence, Requirement, Source, Text, model_folder
 from chengnao.models.pull import digest_of
 from chengnao.models.registry.model import CANDIDATE, CHAMPION, Version
 from chengnao.models.registry.repository import RegistryRepository
@@ -21,6 +22,9 @@ from chengnao.models.registry.service import PLATFORM, keep_files, move_alias, r
 from chengnao.models.training.folder import JobFolder
 from chengnao.models.training.model import Job, better
 from chengnao.models.training.recipe import Recipe, require_recipe
+
+_CORE_PACKAGES = ("scikit-learn", "skops")
+"""What reads the weights of recipes that need no extra."""
 
 
 async def register_result(uow: UnitOfWork, home: Path, job: Job, outcome: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,11 +43,11 @@ async def register_result(uow: UnitOfWork, home: Path, job: Job, outcome: Mappin
         shutil.rmtree(model_folder(home, recipe.model_id) / "versions" / name, ignore_errors=True)
     source = JobFolder.of(home, job.id).result
     kept, folder = await asyncio.to_thread(keep_files, home, card, source)
-    version = await register(uow, actor, kept, folder)
+    entered = await register(uow, actor, kept, folder)
     found = better(recipe.metric, recipe.higher_is_better, outcome["evaluation"], outcome["rival"])
     candidate = bool(outcome["evaluation"]) and found is not False
     if candidate:
-        await move_alias(uow, actor, recipe.model_id, CANDIDATE, version.version, note=job.name)
+        await move_alias(uow, actor, recipe.model_id, CANDIDATE, entered.version, note=job.name)
     return {
         **outcome,
         "metric": recipe.metric,
@@ -51,10 +55,10 @@ async def register_result(uow: UnitOfWork, home: Path, job: Job, outcome: Mappin
         "better": found,
         "candidate": candidate,
         "model_id": recipe.model_id,
-        "version": version.version,
-        "digest": version.digest,
-        "folder": version.folder,
-        "files": [{"name": each.name, "bytes": each.bytes, "sha256": each.sha256} for each in version.card.files],
+        "version": entered.version,
+        "digest": entered.digest,
+        "folder": entered.folder,
+        "files": [{"name": each.name, "bytes": each.bytes, "sha256": each.sha256} for each in entered.card.files],
     }
 
 
@@ -129,21 +133,27 @@ async def _register_installed(uow: UnitOfWork, home: Path, recipe: Recipe[Any]) 
     return await register(uow, PLATFORM, kept, folder)
 
 
-def _card(recipe: Recipe[Any], version: str, trained_on: Text, evals: tuple[Eval, ...]) -> Card:
+def _card(recipe: Recipe[Any], name: str, trained_on: Text, evals: tuple[Eval, ...]) -> Card:
     return Card(
         id=recipe.model_id,
         name=Text(zh=recipe.zh, en=recipe.en),
         kind=recipe.model_kind,
         format=recipe.format,
-        version=version,
+        version=name,
         description=Text(zh=f"{recipe.zh}，在本平台上训练。", en=f"{recipe.en}, trained on this platform."),
         source=Source(text=Text(zh="本平台的训练任务。", en="A training job of this platform.")),
         licence=Licence(spdx=None, stated_by="nobody", verified=False),
-        requires=(),
+        requires=tuple(_requirements(recipe)),
         trained_on=trained_on,
         evals=evals,
         languages=("zh",),
     )
+
+
+def _requirements(recipe: Recipe[Any]) -> Iterator[Requirement]:
+    """What reads the weights, in the versions that they were made with."""
+    for package in recipe.needs or _CORE_PACKAGES:
+        yield Requirement(package=package, version=f"=={version(package)}", extra="training" if recipe.needs else None)
 
 
 def _described(job: Job) -> Text:

@@ -27,6 +27,9 @@ from chengnao.kernel.database import Database
 from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.logs import RotatingLog
+from chengnao.models.registry.model import CHAMPION
+from chengnao.models.registry.repository import RegistryRepository
+from chengnao.models.registry.service import require_version
 from chengnao.models.training.folder import Asked, JobFolder
 from chengnao.models.training.model import Job, JobState
 from chengnao.models.training.recipe import Recipe, require_recipe
@@ -136,11 +139,11 @@ class Runner:
         folder = JobFolder.of(self._home, job.id)
         try:
             recipe = _usable(job, folder)
-            asked = Asked(job.id, job.kind, job.config, job.limits, str(self._home), _rival(recipe, self._home))
+            rival = await self._rival(recipe)
+            asked = Asked(job.id, job.kind, job.config, job.limits, str(self._home), rival)
             await asyncio.to_thread(folder.begin, asked)
         except (ChengnaoError, OSError) as error:
-            reason = error if isinstance(error, ChengnaoError) else ChengnaoError("training_broke", reason=str(error))
-            await self._end(job, folder, None, reason)
+            await self._end(job, folder, None, _known(error))
             return
         joblog = RotatingLog(folder.log)
         command = [sys.executable, "-m", "chengnao.models.training.run", str(folder.path)]
@@ -191,6 +194,10 @@ class Runner:
             except (SQLAlchemyError, OSError) as error:
                 log.warning("the end of job %s waits for the database: %s", job.id, error)
                 await asyncio.sleep(self._seconds)
+            except (ChengnaoError, ValueError) as error:
+                # The result cannot be registered: trying again would not make it better.
+                log.exception("the result of job %s is not taken", job.id)
+                code, limit = None, _known(error)
             else:
                 return
 
@@ -215,6 +222,21 @@ class Runner:
             await uow.commit()
         if job.state is JobState.DONE:
             await asyncio.to_thread(folder.clear)
+
+    async def _rival(self, recipe: Recipe[Any]) -> str | None:
+        """Where the model in use lies, to be measured on the same rows: a file, or the folder of a version."""
+        if recipe.installed is not None:
+            path = recipe.installed(self._home)
+        else:
+            async with self._database.unit_of_work() as uow:
+                champion = await RegistryRepository(uow.session).alias(recipe.model_id, CHAMPION)
+                if champion is None:
+                    return None
+                version = await require_version(uow, recipe.model_id, champion)
+            if version.folder is None:
+                return None
+            path = self._home / version.folder
+        return str(path) if path.exists() else None
 
     async def _hand_back(self, job: Job) -> None:
         with suppress(SQLAlchemyError, OSError):
@@ -244,10 +266,8 @@ def _usable(job: Job, folder: JobFolder) -> Recipe[Any]:
     return recipe
 
 
-def _rival(recipe: Recipe[Any], home: Path) -> str | None:
-    """The model in use, where it is a file that the recipe knows."""
-    path = None if recipe.installed is None else recipe.installed(home)
-    return str(path) if path is not None and path.exists() else None
+def _known(error: Exception) -> ChengnaoError:
+    return error if isinstance(error, ChengnaoError) else ChengnaoError("training_broke", reason=str(error)[:500])
 
 
 def _over(child: Child, job: Job, folder: JobFolder, seconds: float) -> ChengnaoError | None:

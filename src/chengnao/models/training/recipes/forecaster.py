@@ -135,7 +135,7 @@ def train_forecaster(work: Work, config: SeriesConfig) -> Outcome:
     usable = [each for each in series if len(each.values) >= least]
     if not usable:
         raise Invalid("training_data_few", field="file", rows=max(len(each.values) for each in series), least=least)
-    rival = None if work.rival is None else Forecaster.load(work.rival)
+    rival = None if work.rival is None else Forecaster.load(work.rival / FILE)
     errors: dict[str, list[Floats]] = {"model": [], "day": [], "week": [], "rival": []}
     inside: list[NDArray[np.bool_]] = []
     folds = []
