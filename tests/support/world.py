@@ -9,6 +9,8 @@ import httpx
 from fastapi import FastAPI
 
 from chengnao.agents.catalogue import service as catalogue
+from chengnao.agents.evals.model import SetFile
+from chengnao.agents.evals.service import create_set, start_eval
 from chengnao.agents.model import Effect
 from chengnao.agents.offered import Offered
 from chengnao.agents.runtime.service import open_approval, start_run
@@ -45,6 +47,7 @@ from chengnao.kernel.places import Place
 from chengnao.kernel.settings import Settings
 from chengnao.kernel.vocabulary import Level
 from chengnao.kernel.web import SESSION_COOKIE
+from chengnao.models.deployment.service import deploy
 from chengnao.review.proposals.changes import ResponsibilityChange
 from chengnao.review.proposals.service import make
 from chengnao.review.service import open_by_hand
@@ -55,7 +58,7 @@ from chengnao.sensing.quarantine.repository import QuarantineRepository
 from chengnao.warning.model import DeviceWarning, Direction, ThresholdRule, WarningState
 from chengnao.warning.repository import WarningRepository
 from chengnao.warning.service import add_rule
-from tests.support import agents
+from tests.support import agents, models
 from tests.support.gateway import model_records
 from tests.support.letters import text_pdf
 
@@ -109,6 +112,8 @@ async def make_world(database: Database, settings: Settings) -> World:
         own = await _records(uow, settings, OWN, "本区")
         foreign = await _records(uow, settings, FOREIGN, SECRET)
         world = World(own, foreign)
+        await models.entered(uow, settings.home, models.card())
+        await deploy(uow, settings.home, SYSTEM, "sentences", "sentences", "champion")
         for role in Role:
             if role in MACHINE_ROLES:
                 unit = own.unit if role is Role.GATEWAY else None
@@ -198,7 +203,7 @@ async def _agent(uow: UnitOfWork, records: Records, mark: str) -> None:
     maker = Principal(f"maker-{records.division}", mark, "user", frozenset({Role.DEVELOPER}), records.division)
     offer = Offered(agents.TOOLS, agents.RULES)
     name = {"zh": f"{mark}建议", "en": "Advice"}
-    agent = agents.definition(id=f"advice-{records.division}", name=name)
+    agent = agents.definition(id=f"advice-{records.division}", name=name, tools=[], fallback={"human": "handler"})
     version = await catalogue.create(uow, AUTHORITY, maker, agent, offer, mark)
     await catalogue.publish(uow, AUTHORITY, maker, agent.id, version.version, offer)
     records.ids["agent"] = agent.id
@@ -207,6 +212,11 @@ async def _agent(uow: UnitOfWork, records: Records, mark: str) -> None:
     records.ids["run"] = run.id
     approval = await open_approval(uow, run, "c1", "desk.note", Effect.WRITE, {"words": mark}, "digest")
     records.ids["approval"] = approval.id
+    item = {"id": "c1", "input": {"text": mark}, "expected": {"advice": mark}, "scorer": {"kind": "exact"}}
+    cases = {"id": f"cases-{records.division}", "name": {"zh": mark, "en": "Cases"}, "items": [item]}
+    made = await create_set(uow, AUTHORITY, maker, agent.id, SetFile.model_validate(cases))
+    records.ids["eval_set"] = made.id
+    records.ids["eval_run"] = (await start_eval(uow, AUTHORITY, maker, agent.id, made.id, [1])).id
 
 
 async def _assisting(uow: UnitOfWork, records: Records, mark: str) -> str:

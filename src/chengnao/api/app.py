@@ -13,6 +13,8 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
+from chengnao.agents.catalogue import routes as agent_catalogue
+from chengnao.agents.evals import routes as agent_evals
 from chengnao.agents.runtime import routes as agent_runs
 from chengnao.api import live, system
 from chengnao.incident import routes as incident
@@ -76,6 +78,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     review.router,
     proposals.router,
     agent_runs.router,  # before the agents' own: an id could be read as "runs"
+    agent_evals.router,
+    agent_catalogue.router,
     model_gateway.router,  # before the models' own, as the next three: an id could be read as "routes" or "training"
     model_metering.router,
     training.router,

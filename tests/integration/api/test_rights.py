@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from chengnao.kernel.access.model import MACHINE_ROLES, Role
+from tests.support import agents
 from tests.support.letters import text_pdf
 from tests.support.models import REMOTE
 from tests.support.rights import ALLOWED
@@ -87,6 +88,15 @@ ACTIONS: dict[str, dict[str, str]] = {
     "urge": {},
     "note": {"reason": "备注"},
 }
+ITEM = {"id": "i1", "input": {"text": "路灯不亮"}, "expected": {"advice": "派单"}, "scorer": {"kind": "exact"}}
+
+
+def agent(agent_id: str) -> dict[str, Any]:
+    """A definition that needs no tool and no rule."""
+    made = agents.definition(id=agent_id, tools=[], fallback={"human": "handler"})
+    return made.model_dump(mode="json", by_alias=True)
+
+
 ROUTES: dict[str, Route] = {
     "GET /api/users": Route("user.read"),
     "POST /api/users": Route(
@@ -268,6 +278,35 @@ ROUTES: dict[str, Route] = {
     "GET /api/agents/runs/{run_id}": Route("agent.read"),
     "POST /api/agents/runs/{run_id}/cancel": Route("agent.run", also="agent.publish"),
     "POST /api/agents/runs/{run_id}/feedback": Route("agent.run", lambda r: json(useful=True)),
+    "GET /api/tools": Route("agent.read"),
+    "GET /api/rules": Route("agent.read"),
+    "GET /api/agents": Route("agent.read"),
+    "POST /api/agents": Route("agent.write", lambda r: json(definition=agent("new-agent"))),
+    "POST /api/agents/check": Route("agent.write", lambda r: json(yaml="id: x")),
+    "GET /api/agents/{agent_id}": Route("agent.read"),
+    "PUT /api/agents/{agent_id}": Route("agent.write", lambda r: json(definition=agent(r.ids["agent"]))),
+    "GET /api/agents/{agent_id}/versions": Route("agent.read"),
+    "GET /api/agents/{agent_id}/versions/{number}": Route("agent.read"),
+    "GET /api/agents/{agent_id}/publications": Route("agent.read"),
+    "POST /api/agents/{agent_id}/publish": Route("agent.publish", lambda r: json(version=1)),
+    "POST /api/agents/{agent_id}/rollback": Route("agent.publish", lambda r: json(version=1)),
+    "PUT /api/agents/{agent_id}/shares": Route("agent.publish", lambda r: json(unit_ids=[r.unit])),
+    "GET /api/agents/{agent_id}/evals": Route("agent.read"),
+    "POST /api/agents/{agent_id}/evals": Route(
+        "agent.evaluate",
+        lambda r: json(id=f"new-{r.division}", name={"zh": "新", "en": "New"}, items=[ITEM]),
+    ),
+    "GET /api/agents/{agent_id}/evals/{set_id}/items": Route("agent.read"),
+    "POST /api/agents/{agent_id}/evals/{set_id}/items": Route("agent.evaluate", lambda r: json(items=[ITEM])),
+    "DELETE /api/agents/{agent_id}/evals/{set_id}/items/{item_id}": Route("agent.evaluate"),
+    "POST /api/agents/{agent_id}/evals/{set_id}/run": Route(
+        "agent.evaluate", lambda r: json(versions=[1], split="all")
+    ),
+    "GET /api/evals/runs": Route("agent.read", lambda r: {"params": {"agent_id": r.ids["agent"]}}),
+    "GET /api/evals/runs/{eval_run_id}": Route("agent.read"),
+    "GET /api/evals/runs/{eval_run_id}/results": Route("agent.read"),
+    "POST /api/evals/runs/{eval_run_id}/cancel": Route("agent.evaluate"),
+    "POST /api/agents/{agent_id}/retire": Route("agent.publish", lambda r: json()),
     "GET /api/approvals": Route("agent.read"),
     "POST /api/approvals/{approval_id}/decision": Route("approval.decide", lambda r: json(approve=True)),
     "GET /api/models": Route("model.read"),
@@ -347,7 +386,13 @@ OF_THE_CITY = {
     "PUT /api/models/retention",
 }
 """Routes about what the whole city shares: nobody of a district may, whatever the role."""
-NAMES_NO_RECORD = {"POST /api/photos", "POST /api/classify", "POST /api/models/check"}
+NAMES_NO_RECORD = {
+    "POST /api/photos",
+    "POST /api/classify",
+    "POST /api/agents",
+    "POST /api/agents/check",
+    "POST /api/models/check",
+}
 """Routes that change something but name no record of a district: there is no foreign side to them."""
 
 
@@ -385,6 +430,9 @@ def asked(name: str, records: Records) -> Asked:
         "agent_id": records.ids["agent"],
         "run_id": records.ids["run"],
         "approval_id": records.ids["approval"],
+        "set_id": records.ids["eval_set"],
+        "item_id": "i1",
+        "eval_run_id": records.ids["eval_run"],
         "model_id": "sentences",
         "version": "1",
         "alias": "candidate",

@@ -1,0 +1,1 @@
+"""How agents are used, and how well they do."""
