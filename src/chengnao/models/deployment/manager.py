@@ -1,6 +1,6 @@
 """Keeps what runs as the database wants it: a part of the `models` process.
 
-One manager of an installation is at work; another that starts waits for its end and meanwhile knows the addresses that
+One manager of a data folder is at work; another that starts waits for its end and meanwhile knows the addresses that
 the first one keeps in the database. Whatever goes wrong with one replica, or with the database, leaves the others as
 they are.
 """
@@ -10,6 +10,7 @@ import fcntl
 import logging
 import os
 import random
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -46,6 +47,7 @@ class DeploymentManager:
     """The deployments of an installation. `run` until cancelled; `address` may be asked at any time."""
 
     def __init__(self, home: Path, database: Database) -> None:
+        self.node = f"{socket.gethostname()}:{home}"
         self._home = home
         self._database = database
         self._random = random.Random()  # noqa: S311 - shares calls out, keeps no secret
@@ -69,7 +71,7 @@ class DeploymentManager:
         """Keep the deployments as they are wanted; ends all replicas when it is cancelled."""
         async with self._alone(), httpx.AsyncClient(trust_env=False) as http:
             await self._end_left_over()
-            around = Surroundings(self._home, self._database.clock, http)
+            around = Surroundings(self.node, self._home, self._database.clock, http)
             try:
                 turn = 0
                 while True:
@@ -136,7 +138,7 @@ class DeploymentManager:
         async with self._database.unit_of_work() as uow:
             repository = DeploymentRepository(uow.session)
             await repository.put_replicas(changed)
-            await repository.keep_replicas(now.keys())
+            await repository.keep_replicas(self.node, now.keys())
             await uow.commit()
         self._told = now
 
@@ -157,9 +159,9 @@ class DeploymentManager:
             try:
                 async with self._database.unit_of_work() as uow:
                     repository = DeploymentRepository(uow.session)
-                    for status in await repository.replicas():
+                    for status in await repository.replicas_on(self.node):
                         _end(status)
-                    await repository.keep_replicas([])
+                    await repository.keep_replicas(self.node, [])
                     await uow.commit()
                 return
             except (SQLAlchemyError, ChengnaoError):
@@ -187,7 +189,7 @@ class DeploymentManager:
             repository = DeploymentRepository(uow.session)
             self._wanted = {each.name: each for each in await repository.deployments()}
             found: dict[str, list[tuple[str, str]]] = {}
-            for each in await repository.replicas():
+            for each in await repository.replicas_on(self.node):
                 if each.state is ReplicaState.READY:
                     found.setdefault(each.deployment, []).append((each.version, f"http://127.0.0.1:{each.port}/v1"))
             self._elsewhere = found

@@ -42,6 +42,7 @@ _MEASURE_EVERY = 10.0
 class Surroundings:
     """What every replica of an installation shares."""
 
+    node: str
     home: Path
     clock: Clock
     http: httpx.AsyncClient
@@ -82,6 +83,7 @@ class Replica:
         child = self._child
         return ReplicaStatus(
             id=self.id,
+            node=self._around.node,
             deployment=self._deployment.name,
             version=self.version,
             state=self.state,

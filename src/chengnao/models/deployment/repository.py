@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from chengnao.kernel.ids import new_id
@@ -17,9 +17,13 @@ from chengnao.models.deployment.tables import DeploymentMoveRow, DeploymentRow, 
 
 @dataclass(frozen=True)
 class ReplicaStatus:
-    """A replica as it was last seen. `process_started` is the operating system's time, `detail` an error's shape."""
+    """A replica as it was last seen on its node, which is a machine and a data folder there.
+
+    `process_started` is the operating system's time, `detail` has the shape of an error.
+    """
 
     id: str
+    node: str
     deployment: str
     version: str
     state: ReplicaState
@@ -93,11 +97,16 @@ class DeploymentRepository(Repository):
         page = await self.page(query.order_by(DeploymentMoveRow.at.desc(), DeploymentMoveRow.id.desc()), request)
         return page.map(lambda row: Move(Action(row.action), row.after, row.at, row.by_name))
 
-    async def replicas(self, names: Collection[str] | None = None) -> list[ReplicaStatus]:
-        """Replicas of these deployments, None: of all."""
-        query = select(ReplicaRow).order_by(ReplicaRow.deployment, ReplicaRow.id)
-        if names is not None:
-            query = query.where(ReplicaRow.deployment.in_(names))
+    async def replicas(self, names: Collection[str]) -> list[ReplicaStatus]:
+        """Replicas of these deployments, wherever they run."""
+        return await self._replicas(ReplicaRow.deployment.in_(names))
+
+    async def replicas_on(self, node: str) -> list[ReplicaStatus]:
+        """Replicas of all deployments that run there."""
+        return await self._replicas(ReplicaRow.node == node)
+
+    async def _replicas(self, condition: ColumnElement[bool]) -> list[ReplicaStatus]:
+        query = select(ReplicaRow).where(condition).order_by(ReplicaRow.deployment, ReplicaRow.id)
         rows = await self.session.scalars(query, execution_options={"populate_existing": True})
         return [_status(row) for row in rows]
 
@@ -108,9 +117,9 @@ class DeploymentRepository(Repository):
                 insert(ReplicaRow).values(**values).on_conflict_do_update(index_elements=["id"], set_=values)
             )
 
-    async def keep_replicas(self, ids: Collection[str]) -> None:
-        """Forget all others."""
-        await self.session.execute(delete(ReplicaRow).where(ReplicaRow.id.not_in(ids)))
+    async def keep_replicas(self, node: str, ids: Collection[str]) -> None:
+        """Forget all others of the node."""
+        await self.session.execute(delete(ReplicaRow).where(ReplicaRow.node == node, ReplicaRow.id.not_in(ids)))
 
 
 def _plain(deployment: Deployment) -> dict[str, Any]:

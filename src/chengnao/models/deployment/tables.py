@@ -44,6 +44,7 @@ class ReplicaRow(Base):
     __tablename__ = "model_replicas"
 
     id: Mapped[str] = mapped_column(primary_key=True)
+    node: Mapped[str] = mapped_column(index=True)
     deployment: Mapped[str] = mapped_column(index=True)
     version: Mapped[str]
     state: Mapped[str]

@@ -117,6 +117,7 @@ def upgrade() -> None:
     op.create_table(
         "model_replicas",
         sa.Column("id", sa.String(), nullable=False),
+        sa.Column("node", sa.String(), nullable=False),
         sa.Column("deployment", sa.String(), nullable=False),
         sa.Column("version", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
@@ -130,6 +131,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_model_replicas")),
     )
     op.create_index(op.f("ix_model_replicas_deployment"), "model_replicas", ["deployment"])
+    op.create_index(op.f("ix_model_replicas_node"), "model_replicas", ["node"])
 
 
 def downgrade() -> None:
