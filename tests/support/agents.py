@@ -57,12 +57,18 @@ async def _search(call: Call, given: Question) -> Papers:
     return Papers(items=[each for each in PAPERS if given.words in each.text] or PAPERS[:1])
 
 
+async def pause() -> None:
+    """Comes before and after the effect of a tool; a test may make it longer."""
+
+
 async def _note(call: Call, given: Question) -> Noted:
+    await pause()
     await call.uow.session.execute(
         text("INSERT INTO effects VALUES (:key, :run, :words)"),
         {"key": call.key, "run": call.run_id, "words": given.words},
     )
     count = await call.uow.session.scalar(text("SELECT count(*) FROM effects"))
+    await pause()
     return Noted(number=count)
 
 
