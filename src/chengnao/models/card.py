@@ -61,6 +61,7 @@ class ModelFormat(Named):
     SKOPS = "skops", "skops", "skops"
     SAFETENSORS = "safetensors", "safetensors", "safetensors"
     CTRANSLATE2 = "ctranslate2", "CTranslate2", "CTranslate2"
+    GRAPHDEF = "graphdef", "TensorFlow 图", "TensorFlow graph"
     PACKAGE = "package", "随软件包安装", "inside an installed package"
     REMOTE = "remote", "远程服务", "remote endpoint"
 

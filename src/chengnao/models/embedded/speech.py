@@ -1,7 +1,9 @@
 """Recorded speech into text, by Whisper; the extra `speech` brings it and its model.
 
 Files from outside are decoded here: let `kernel/apart.py` run it (`chengnao.models.embedded.speech:segments_apart`).
-The model comes in two packages; joined and checked it lies in `<home>/models/whisper-base`. Nothing is ever fetched.
+The model comes in two packages; joined and checked it lies in `<home>/models/whisper-base`, where
+`chengnao models pull whisper-base` puts it as well. Here nothing is ever fetched. Silence is cut out beforehand by the
+voice detector (Silero) that faster-whisper carries.
 """
 
 import hashlib
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 
 from chengnao.kernel.errors import Invalid, Unavailable
 
+MODEL = "whisper-base"
 MINUTES_LIMIT = 30
 MODEL_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 RATE = 16_000
@@ -72,7 +75,8 @@ def hear(model: Any, sound: Sound, language: str | None = "zh", prompt: str = _P
 
 def load_model(home: Path) -> Any:
     """The model, ready; raises Unavailable where the extra is not installed or the model is not the one expected."""
-    if find_spec("faster_whisper") is None or any(find_spec(package) is None for package, _ in _PARTS):
+    there = (home / "models" / MODEL / "model.bin").exists() or all(find_spec(package) for package, _ in _PARTS)
+    if find_spec("faster_whisper") is None or not there:
         raise Unavailable("speech_not_installed", retry_after=3600)
     folder = join_model(home)
     return import_module("faster_whisper").WhisperModel(
@@ -82,7 +86,7 @@ def load_model(home: Path) -> Any:
 
 def join_model(home: Path) -> Path:
     """Put the model together in the data folder, once; its digest is checked each time."""
-    folder = home / "models" / "whisper-base"
+    folder = home / "models" / MODEL
     if not (folder / "model.bin").exists():
         scratch = folder.with_name(f".whisper-base.{os.getpid()}")
         scratch.mkdir(parents=True, exist_ok=True)
