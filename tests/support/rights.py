@@ -5,8 +5,8 @@ from chengnao.kernel.access.model import Role
 VIEW = {
     "division.read", "unit.read", "roster.read", "device.read", "reading.read", "threshold.read", "warning.read",
     "incident.read", "task.read", "report.read", "responsibility.read", "evaluation.read", "situation.read",
-    "calendar.read", "limit.read", "supervision.read", "review.read", "category_rule.read",
-    "agent.read", "agent.run",
+    "calendar.read", "limit.read", "supervision.read", "review.read", "category_rule.read", "content.review",
+    "agent.read", "agent.run", "token.own",
 }  # fmt: skip
 DESK = {
     f"incident.{verb}"
@@ -18,7 +18,7 @@ DESK = {
 ALLOWED: dict[Role, set[str]] = {
     Role.DUTY_OFFICER: VIEW
     | DESK
-    | {"incident.close", "incident.reopen", "roster.write", "calendar.write", "limit.write"}
+    | {"content.decide", "incident.close", "incident.reopen", "roster.write", "calendar.write", "limit.write"}
     | {"review.write", "proposal.write", "proposal.decide", "approval.decide"},
     Role.DISPATCHER: VIEW
     | DESK
@@ -29,7 +29,7 @@ ALLOWED: dict[Role, set[str]] = {
     Role.VERIFIER: VIEW | {f"incident.{verb}" for verb in ("verify", "rework", "note")},
     Role.STEWARD: VIEW
     | {"device.write", "quarantine.read", "quarantine.write", "threshold.write", "responsibility.write", "limit.write"}
-    | {"proposal.write", "proposal.decide", "category_rule.write", "approval.decide"},
+    | {"proposal.write", "proposal.decide", "category_rule.write", "approval.decide", "knowledge.write"},
     Role.OPERATOR: VIEW
     | {"user.read", "user.write", "token.read", "token.write", "system.read", "unit.write", "device.write"}
     | {"quarantine.read", "calendar.write"}
@@ -38,8 +38,9 @@ ALLOWED: dict[Role, set[str]] = {
     Role.AUDITOR: VIEW
     | {"audit.read", "system.read", "user.read", "token.read", "quarantine.read"}
     | {"model.read", "model_key.read", "model_text.read"},
-    Role.DEVELOPER: VIEW | {"agent.write", "agent.evaluate", "agent.publish", "model.read", "training.write"},
+    Role.DEVELOPER: VIEW | {"agent.write", "agent.evaluate", "agent.publish", "model.read", "training.write"}
+    | {"knowledge.write"},
     Role.GATEWAY: {"reading.write"},
     Role.REPORTER: {"report.create"},
-    Role.AGENT_CLIENT: {"agent.read", "agent.run"},
+    Role.AGENT_CLIENT: {"agent.read", "agent.run", "knowledge.read"},
 }

@@ -32,7 +32,10 @@ OPEN311 = {
     )
 }  # fmt: skip
 """Open to read; the one that writes asks for its key in its own way, see test_open311.py."""
-SIGNED_IN_ONLY = {"GET /api/session"}
+SIGNED_IN_ONLY = {
+    "GET /api/session", "GET /api/session/tokens", "POST /api/session/tokens", "DELETE /api/session/tokens/{client_id}"
+}  # fmt: skip
+"""Of the own person alone; the tokens of its clients are tried in test_outside.py."""
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,8 @@ class Token:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    user_id: str | None = None
+    """The person an agent client speaks for; in the API it has the few rights of a client all the same."""
 
     @property
     def principal(self) -> Principal:

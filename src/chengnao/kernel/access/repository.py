@@ -96,6 +96,11 @@ class AccessRepository(Repository):
         page = await self.page(query, request)
         return page.map(_token)
 
+    async def tokens_for(self, user_id: str, request: PageRequest) -> Page[Token]:
+        """The tokens of the clients that speak for a person, the newest first."""
+        query = select(TokenRow).where(TokenRow.user_id == user_id).order_by(TokenRow.created_at.desc(), TokenRow.id)
+        return (await self.page(query, request)).map(_token)
+
     async def token(self, scope: Scope, token_id: str) -> Token | None:
         row = await self.session.scalar(select(TokenRow).where(TokenRow.id == token_id, scope.where(TokenRow)))
         return None if row is None else _token(row)
@@ -153,4 +158,5 @@ def _token(row: TokenRow) -> Token:
         row.created_at,
         row.expires_at,
         row.revoked_at,
+        row.user_id,
     )

@@ -222,6 +222,39 @@ async def create_token(
     return TokenMade(token=TokenOut.of(token), secret=secret)
 
 
+class ClientIn(BaseModel):
+    """`days`: how long it holds."""
+
+    name: Text
+    days: Annotated[int, Field(ge=1, le=365)] = 90
+
+
+Person = Annotated[Principal, Depends(require("token.own"))]
+
+
+@router.get("/session/tokens")
+async def list_own_tokens(principal: Person, uow: UowDep, page: PageDep) -> PageOf[TokenOut]:
+    """The tokens of the asker's own clients of agents and tools."""
+    found = await AccessRepository(uow.session).tokens_for(principal.id, page)
+    return PageOf.of(found, [TokenOut.of(token) for token in found.items])
+
+
+@router.post("/session/tokens", status_code=201)
+async def create_own_token(body: ClientIn, principal: Person, uow: UowDep) -> TokenMade:
+    """Make a token for a client that speaks for the asker by MCP and A2A, with the asker's rights of the moment."""
+    token, secret = await service.create_client_token(uow, principal, body.name, body.days)
+    await service.record_act(uow, principal, "token.own", token=token.id, name=token.name)
+    await uow.commit()
+    return TokenMade(token=TokenOut.of(token), secret=secret)
+
+
+@router.delete("/session/tokens/{client_id}", status_code=204)
+async def revoke_own_token(client_id: str, principal: Person, uow: UowDep) -> None:
+    token = await service.revoke_own_token(uow, principal, client_id)
+    await service.record_act(uow, principal, "token.own", token=token.id, revoked=True)
+    await uow.commit()
+
+
 @router.delete("/tokens/{token_id}", status_code=204)
 async def revoke_token(
     token_id: str, principal: Annotated[Principal, Depends(require("token.write"))], scope: ScopeDep, uow: UowDep

@@ -181,6 +181,51 @@ async def create_token(
     return token, secret
 
 
+async def create_client_token(uow: UnitOfWork, person: Principal, name: str, days: int) -> tuple[Token, str]:
+    """Make a token for a client that speaks for the person to agents and tools; the second value is its secret."""
+    secret, now = f"cn_{new_secret()}", datetime.now(UTC)
+    token = Token(
+        new_id(),
+        name,
+        Role.AGENT_CLIENT,
+        person.division_code,
+        person.unit_id,
+        now,
+        now + timedelta(days=days),
+        None,
+        person.id,
+    )
+    await AccessRepository(uow.session).add_token(token, digest(secret))
+    return token, secret
+
+
+async def find_client(uow: UnitOfWork, secret: str, *, demonstration: bool = False) -> Principal | None:
+    """Whom an agent client speaks for: the person of its token, with the rights of this moment, or the client itself.
+
+    None where the token is none of a client, or the person's account is closed; one of a demonstration account counts
+    only where the demonstration is on.
+    """
+    token = await find_token(uow, secret)
+    if token is None or token.role is not Role.AGENT_CLIENT:
+        return None
+    if token.user_id is None:
+        return token.principal
+    user = await AccessRepository(uow.session).user(Scope(), token.user_id)
+    if user is None or not user.active or (user.demonstration and not demonstration):
+        return None
+    return user.principal
+
+
+async def revoke_own_token(uow: UnitOfWork, person: Principal, token_id: str) -> Token:
+    """End a token of a client of one's own at once; raises NotFound."""
+    repository = AccessRepository(uow.session)
+    token = await repository.token(Scope(), token_id)
+    if token is None or token.user_id != person.id:
+        raise NotFound("not_found", kind="令牌 token", id=token_id)
+    await repository.revoke_token(token_id, datetime.now(UTC))
+    return token
+
+
 async def find_token(uow: UnitOfWork, secret: str) -> Token | None:
     return await AccessRepository(uow.session).token_of(digest(secret), datetime.now(UTC))
 

@@ -41,6 +41,8 @@ class TokenRow(Base, Owned):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    user_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"), index=True)
+    """Whom an agent client speaks for."""
 
 
 class AuditRow(Base, Owned):

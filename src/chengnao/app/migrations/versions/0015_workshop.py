@@ -14,6 +14,9 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("tokens", sa.Column("user_id", sa.String(), nullable=True))
+    op.create_foreign_key(op.f("fk_tokens_user_id"), "tokens", "users", ["user_id"], ["id"])
+    op.create_index(op.f("ix_tokens_user_id"), "tokens", ["user_id"], unique=False)
     op.create_table(
         "agents",
         sa.Column("id", sa.String(), nullable=False),
