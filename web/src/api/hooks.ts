@@ -4,19 +4,21 @@ import { api, ApiError, type Query } from './client';
 
 export const apiKey = (path: string | null, query: Query = {}) => ['api', path ?? '', query] as const;
 
-interface Options {
+interface Options<T> {
   refetchInterval?: number | false;
+  /** Milliseconds until it is asked again, told from what is known so far. */
+  refetchWhile?: (data: T | undefined) => number | false;
   staleTime?: number;
   keep?: boolean;
 }
 
 /** Reads one address of the interface; a null path waits. */
-export function useGet<T>(path: string | null, query: Query = {}, options: Options = {}) {
+export function useGet<T>(path: string | null, query: Query = {}, options: Options<T> = {}) {
   return useQuery<T, ApiError>({
     queryKey: apiKey(path, query),
     queryFn: ({ signal }) => api.get<T>(path ?? '', query, signal),
     enabled: path !== null,
-    refetchInterval: options.refetchInterval ?? false,
+    refetchInterval: options.refetchWhile ? ({ state }) => options.refetchWhile?.(state.data) ?? false : (options.refetchInterval ?? false),
     ...(options.staleTime === undefined ? {} : { staleTime: options.staleTime }),
     ...(options.keep ? { placeholderData: keepPreviousData } : {}),
   });

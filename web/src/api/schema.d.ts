@@ -8,53 +8,13 @@ export interface components {
          * Action
          * @enum {string}
          */
-        Action: "dispatch" | "dismiss" | "answer" | "recategorise" | "hand_up" | "hand_down" | "accept" | "return" | "dispute" | "settle" | "extend" | "suspend" | "resume" | "handle" | "verify" | "rework" | "close" | "reopen" | "merge" | "unmerge" | "urge" | "note";
-        /**
-         * ActionIn
-         * @description `version`: of the incident as the actor saw it; the rest is what the action needs, see the incident's actions.
-         */
-        ActionIn: {
-            /** Version */
-            version: number;
-            /**
-             * Reason
-             * @default
-             */
-            reason: string;
-            /** Reason Code */
-            reason_code?: string | null;
-            /** Unit Id */
-            unit_id?: string | null;
-            /**
-             * Assist Unit Ids
-             * @default []
-             */
-            assist_unit_ids: string[];
-            /** Category */
-            category?: string | null;
-            /** Division Code */
-            division_code?: string | null;
-            /**
-             * Result
-             * @default
-             */
-            result: string;
-            /**
-             * Photo Ids
-             * @default []
-             */
-            photo_ids: string[];
-            /** Lon */
-            lon?: number | null;
-            /** Lat */
-            lat?: number | null;
-        };
+        "Action-Input": "dispatch" | "dismiss" | "answer" | "recategorise" | "hand_up" | "hand_down" | "accept" | "return" | "dispute" | "settle" | "extend" | "suspend" | "resume" | "handle" | "verify" | "rework" | "close" | "reopen" | "merge" | "unmerge" | "urge" | "note";
         /**
          * ActionOut
          * @description A step that the reader may take now.
          */
         ActionOut: {
-            action: components["schemas"]["Action"];
+            action: components["schemas"]["chengnao__incident__model__Action"];
             /** Name */
             name: string;
             /** Name En */
@@ -65,11 +25,229 @@ export interface components {
             primary: boolean;
         };
         /**
+         * AgentDetail
+         * @description `may`: what the asker may do with it, of write, evaluate, publish, waive; `version`: the one shown.
+         */
+        AgentDetail: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Purpose */
+            purpose: string;
+            /** Kind */
+            kind: string;
+            capability: components["schemas"]["Capability"];
+            /** Capability Name */
+            capability_name: string;
+            autonomy: components["schemas"]["Autonomy"];
+            /** Grade */
+            grade: string;
+            /** Published Version */
+            published_version: number | null;
+            /** Latest Version */
+            latest_version: number;
+            /** Division Code */
+            division_code: string;
+            /** Division Name */
+            division_name: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /** Unit Name */
+            unit_name: string | null;
+            /** Builtin */
+            builtin: boolean;
+            /** Own */
+            own: boolean;
+            /** Usable */
+            usable: boolean;
+            /** Retired */
+            retired: boolean;
+            quality: components["schemas"]["QualityOut"] | null;
+            /** Runs 30D */
+            runs_30d: number;
+            /** Model Off Ok */
+            model_off_ok: boolean;
+            /** Version */
+            version: number;
+            /** Digest */
+            digest: string;
+            /** Definition */
+            definition: {
+                [key: string]: unknown;
+            };
+            /** Yaml */
+            yaml: string;
+            shares: components["schemas"]["SharesOut"];
+            usage: components["schemas"]["chengnao__agents__catalogue__views__UsageOut"];
+            /** May */
+            may: string[];
+            /** Created By Name */
+            created_by_name: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Published At */
+            published_at: string | null;
+        };
+        /**
+         * AgentOut
+         * @description An agent in a list. `own`: of the asker's side, which sees all versions; `usable`: the asker may run it now.
+         */
+        AgentOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Purpose */
+            purpose: string;
+            /** Kind */
+            kind: string;
+            capability: components["schemas"]["Capability"];
+            /** Capability Name */
+            capability_name: string;
+            autonomy: components["schemas"]["Autonomy"];
+            /** Grade */
+            grade: string;
+            /** Published Version */
+            published_version: number | null;
+            /** Latest Version */
+            latest_version: number;
+            /** Division Code */
+            division_code: string;
+            /** Division Name */
+            division_name: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /** Unit Name */
+            unit_name: string | null;
+            /** Builtin */
+            builtin: boolean;
+            /** Own */
+            own: boolean;
+            /** Usable */
+            usable: boolean;
+            /** Retired */
+            retired: boolean;
+            quality: components["schemas"]["QualityOut"] | null;
+            /** Runs 30D */
+            runs_30d: number;
+            /** Model Off Ok */
+            model_off_ok: boolean;
+        };
+        /** AliasIn */
+        AliasIn: {
+            /** Version */
+            version: string;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /** AliasMoveOut */
+        AliasMoveOut: {
+            /** Alias */
+            alias: string;
+            /** From Version */
+            from_version: string | null;
+            /** To Version */
+            to_version: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By Name */
+            by_name: string;
+            /** Note */
+            note: string;
+        };
+        /**
+         * AmountOut
+         * @description `money` in micro-yuan.
+         */
+        AmountOut: {
+            /** Requests */
+            requests: number;
+            /** Tokens */
+            tokens: number;
+            /** Money */
+            money: number;
+        };
+        /**
          * Anchor
          * @description The moment that puts a subject into a period.
          * @enum {string}
          */
         Anchor: "opened" | "closed" | "dispatched" | "received" | "rated";
+        /**
+         * ApprovalOut
+         * @description Leave for one call; times are real time. `own`: the asker asked for it, and so cannot decide on it.
+         */
+        ApprovalOut: {
+            /** Id */
+            id: string;
+            /** Run Id */
+            run_id: string;
+            /** Call Id */
+            call_id: string;
+            /** Agent Id */
+            agent_id: string;
+            /** Version */
+            version: number;
+            /** Tool */
+            tool: string;
+            /** Tool Name */
+            tool_name: string;
+            effect: components["schemas"]["Effect"];
+            /** Arguments */
+            arguments: {
+                [key: string]: unknown;
+            } | null;
+            /** Digest */
+            digest: string;
+            state: components["schemas"]["ApprovalState"];
+            /** State Name */
+            state_name: string;
+            /** Own */
+            own: boolean;
+            /** Asked By Name */
+            asked_by_name: string;
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            asked_at: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /** Decided By Name */
+            decided_by_name: string | null;
+            /** Decided At */
+            decided_at: string | null;
+            /** Reason */
+            reason: string | null;
+            /** Used At */
+            used_at: string | null;
+        };
+        /**
+         * ApprovalState
+         * @enum {string}
+         */
+        ApprovalState: "open" | "granted" | "refused" | "expired" | "used";
         /**
          * AssistAction
          * @enum {string}
@@ -102,6 +280,12 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /**
+         * Autonomy
+         * @description How far an agent may go by itself.
+         * @enum {string}
+         */
+        Autonomy: "suggest" | "act_with_approval" | "act";
         /** Body_add_incident_photo_api_incidents__incident_id__photos_post */
         Body_add_incident_photo_api_incidents__incident_id__photos_post: {
             /** File */
@@ -143,10 +327,77 @@ export interface components {
             /** @default wgs84 */
             crs: components["schemas"]["Crs"];
             /** @default auto */
-            mode: components["schemas"]["Mode"];
+            mode: components["schemas"]["chengnao__incident__importing__model__Mode"];
             /** Division Code */
             division_code?: string | null;
         };
+        /**
+         * BudgetBody
+         * @description For the key, else the unit, else the division and what lies in it; without a route, all routes together.
+         *
+         *     Limits in the period; `money` in micro-yuan. `id`: of the budget to change.
+         */
+        BudgetBody: {
+            /** Id */
+            id?: string | null;
+            /** Name */
+            name: string;
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id?: string | null;
+            /** Key Id */
+            key_id?: string | null;
+            /** Route */
+            route?: string | null;
+            period: components["schemas"]["Period"];
+            /** Requests */
+            requests?: number | null;
+            /** Tokens */
+            tokens?: number | null;
+            /** Money */
+            money?: number | null;
+        };
+        /**
+         * BudgetOut
+         * @description `spent` and `reserved` in the period that is now.
+         */
+        BudgetOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id?: string | null;
+            /** Key Id */
+            key_id?: string | null;
+            /** Route */
+            route?: string | null;
+            period: components["schemas"]["Period"];
+            /** Requests */
+            requests?: number | null;
+            /** Tokens */
+            tokens?: number | null;
+            /** Money */
+            money?: number | null;
+            /** Period Name */
+            period_name: string;
+            /**
+             * Resets At
+             * Format: date-time
+             */
+            resets_at: string;
+            spent: components["schemas"]["AmountOut"];
+            reserved: components["schemas"]["AmountOut"];
+        };
+        /**
+         * By
+         * @description Who answered.
+         * @enum {string}
+         */
+        By: "model" | "rule" | "human";
         /**
          * CalendarOut
          * @description `known_until`: the last day of the last year whose holidays are known; after it weekends alone decide.
@@ -165,6 +416,54 @@ export interface components {
             days: components["schemas"]["DayOut"][];
         };
         /**
+         * CallOut
+         * @description `money` in micro-yuan; `estimated`: the vendor told no tokens, so the most possible is counted.
+         */
+        CallOut: {
+            /** Id */
+            id: string;
+            /** Request Id */
+            request_id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /** Key Id */
+            key_id: string | null;
+            /** Purpose */
+            purpose: string;
+            /** Trace */
+            trace: string;
+            /** Route */
+            route: string;
+            /** Target */
+            target: string;
+            /** Model */
+            model: string;
+            data_class: components["schemas"]["chengnao__models__gateway__model__DataClass"];
+            /** Tokens In */
+            tokens_in: number;
+            /** Tokens Out */
+            tokens_out: number;
+            /** Money */
+            money: number;
+            /** Milliseconds */
+            milliseconds: number;
+            /** Outcome */
+            outcome: string;
+            /** Outcome Name */
+            outcome_name: string;
+            /** Retries */
+            retries: number;
+            /** Estimated */
+            estimated: boolean;
+        };
+        /**
          * CandidateOut
          * @description An open incident that may be about the same matter; `score` is the probability, 0 to 1.
          */
@@ -176,6 +475,20 @@ export interface components {
             automatic: boolean;
             /** Reasons */
             reasons: components["schemas"]["chengnao__incident__merging__routes__ReasonOut"][];
+        };
+        /**
+         * Capability
+         * @description The eight capabilities of the plan that agents serve.
+         * @enum {string}
+         */
+        Capability: "perception" | "forecasting" | "generation" | "interaction" | "judgement" | "routing" | "audit" | "recommendation";
+        /**
+         * CardIn
+         * @description The YAML of a card whose format is `remote`.
+         */
+        CardIn: {
+            /** Yaml */
+            yaml: string;
         };
         /** CaseTask */
         CaseTask: {
@@ -352,28 +665,33 @@ export interface components {
          */
         Channel: "citizen" | "hotline" | "patrol" | "open311" | "import" | "letter" | "call" | "machine";
         /**
-         * CheckOut
-         * @description `differing` counts all differences; the list shows the first hundred.
+         * CheckedOut
+         * @description `definition` is there where the text could be read, also with errors left.
          */
-        CheckOut: {
+        CheckedOut: {
+            /** Ok */
+            ok: boolean;
+            /** Errors */
+            errors: components["schemas"]["ProblemOut"][];
+            /** Definition */
+            definition: {
+                [key: string]: unknown;
+            } | null;
+            /** Yaml */
+            yaml: string | null;
+        };
+        /**
+         * ClientIn
+         * @description `days`: how long it holds.
+         */
+        ClientIn: {
+            /** Name */
+            name: string;
             /**
-             * From
-             * Format: date-time
+             * Days
+             * @default 90
              */
-            from: string;
-            /**
-             * To
-             * Format: date-time
-             */
-            to: string;
-            /** Incidents */
-            incidents: number;
-            /** Entries */
-            entries: number;
-            /** Differing */
-            differing: number;
-            /** Differences */
-            differences: components["schemas"]["DifferenceOut"][];
+            days: number;
         };
         /** ClockOut */
         ClockOut: {
@@ -465,11 +783,88 @@ export interface components {
             text: string;
         };
         /**
+         * Criterion
+         * @description One thing that a rubric asks of an answer; what is not given is not asked.
+         */
+        Criterion: {
+            /**
+             * Field
+             * @default
+             */
+            field: string;
+            /**
+             * All Of
+             * @default []
+             */
+            all_of: string[];
+            /**
+             * Any Of
+             * @default []
+             */
+            any_of: string[];
+            /**
+             * None Of
+             * @default []
+             */
+            none_of: string[];
+            /**
+             * Min Chars
+             * @default 0
+             */
+            min_chars: number;
+            /** Max Chars */
+            max_chars?: number | null;
+            /**
+             * Weight
+             * @default 1
+             */
+            weight: number;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+        };
+        /**
          * Crs
          * @description What the coordinates of a file are counted in.
          * @enum {string}
          */
         Crs: "wgs84" | "gcj02" | "bd09";
+        /**
+         * Curve
+         * @description The values of one metric over steps, to be drawn.
+         */
+        Curve: {
+            /** Steps */
+            steps: number[];
+            /** Values */
+            values: number[];
+        };
+        /**
+         * DataClass
+         * @description How sensitive the data is that a model sees.
+         * @enum {string}
+         */
+        "DataClass-Input": "public" | "internal" | "sensitive";
+        /**
+         * DataOut
+         * @description `refused` rows are not learnt from; `refusals` names the first of them; `masked` rows held personal details.
+         */
+        DataOut: {
+            /** Origin */
+            origin: string;
+            /** Rows */
+            rows: number;
+            /** Sha256 */
+            sha256: string;
+            /** Refused */
+            refused: number;
+            /** Refusals */
+            refusals: components["schemas"]["RefusalOut"][];
+            /** Masked */
+            masked: number;
+        };
         /** DayBody */
         DayBody: {
             /**
@@ -553,6 +948,96 @@ export interface components {
             /** Follows En */
             follows_en?: string | null;
         };
+        /**
+         * DefinitionIn
+         * @description A definition as an object or as YAML, one of both. `seen`: the latest version that the change was made from.
+         */
+        DefinitionIn: {
+            /** Definition */
+            definition?: {
+                [key: string]: unknown;
+            } | null;
+            /** Yaml */
+            yaml?: string | null;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Seen */
+            seen?: number | null;
+        };
+        /**
+         * DeploymentIn
+         * @description `version`: of a version, or an alias such as `champion`; what it names now is deployed.
+         */
+        DeploymentIn: {
+            /** Name */
+            name: string;
+            /** Model Id */
+            model_id: string;
+            /**
+             * Version
+             * @default champion
+             */
+            version: string;
+            /**
+             * Replicas
+             * @default 1
+             */
+            replicas: number;
+            /** Threads */
+            threads?: number | null;
+        };
+        /**
+         * DeploymentOut
+         * @description `ready` of `replicas` answer, a canary not counted; `route_target` is what routes of the gateway name.
+         */
+        DeploymentOut: {
+            /** Name */
+            name: string;
+            /** Model Id */
+            model_id: string;
+            /** Version */
+            version: string;
+            /** Replicas */
+            replicas: number;
+            /** Ready */
+            ready: number;
+            state: components["schemas"]["DeploymentState"];
+            /** State Name */
+            state_name: string;
+            /** Canary Version */
+            canary_version: string | null;
+            /** Canary Share */
+            canary_share: number;
+            /** Earlier Version */
+            earlier_version: string | null;
+            /** Threads */
+            threads: number | null;
+            /** Route Target */
+            route_target: string;
+            /** Running */
+            running: components["schemas"]["ReplicaOut"][];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Updated By Name */
+            updated_by_name: string;
+        };
+        /**
+         * DeploymentState
+         * @description What is wanted.
+         * @enum {string}
+         */
+        DeploymentState: "running" | "stopped";
         /**
          * DeviationKind
          * @enum {string}
@@ -783,7 +1268,7 @@ export interface components {
             state: components["schemas"]["DraftState"];
             /** State Name */
             state_name: string;
-            problem: components["schemas"]["Problem"] | null;
+            problem: components["schemas"]["chengnao__incident__drafts__routes__Problem"] | null;
             /** Media Type */
             media_type: string;
             /** Size */
@@ -833,7 +1318,7 @@ export interface components {
             state: components["schemas"]["DraftState"];
             /** State Name */
             state_name: string;
-            problem: components["schemas"]["Problem"] | null;
+            problem: components["schemas"]["chengnao__incident__drafts__routes__Problem"] | null;
             /** Media Type */
             media_type: string;
             /** Size */
@@ -869,6 +1354,29 @@ export interface components {
          * @enum {string}
          */
         DraftState: "reading" | "ready" | "failed" | "confirmed" | "discarded";
+        /**
+         * DriftOut
+         * @description `by_chance`: what the index reaches by chance alone in one of a hundred cases.
+         */
+        DriftOut: {
+            /** Measure */
+            measure: string;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            verdict: components["schemas"]["Verdict"];
+            /** Verdict Name */
+            verdict_name: string;
+            /** Psi */
+            psi: number | null;
+            /** By Chance */
+            by_chance: number | null;
+            /** Reference */
+            reference: number;
+            /** Present */
+            present: number;
+        };
         /** DutyIn */
         DutyIn: {
             /** Unit Id */
@@ -932,6 +1440,12 @@ export interface components {
             user_name: string | null;
         };
         /**
+         * Effect
+         * @description What a tool does to the world; an approval binds what is more than reading.
+         * @enum {string}
+         */
+        Effect: "read" | "write" | "outward";
+        /**
          * EffectOut
          * @description `complete`: the period after the change is over.
          */
@@ -963,6 +1477,75 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /**
+         * EvalIn
+         * @description One version, or two to compare; none means the latest. `split`: figures are given of `test`.
+         */
+        EvalIn: {
+            /**
+             * Versions
+             * @default []
+             */
+            versions: number[];
+            /** @default model */
+            mode: components["schemas"]["chengnao__agents__evals__model__Mode"];
+            /**
+             * Split
+             * @default test
+             * @enum {string}
+             */
+            split: "dev" | "test" | "all";
+        };
+        /**
+         * EvalRunOut
+         * @description `total` and `done` count results: items times versions. `summary` grows while it runs.
+         */
+        EvalRunOut: {
+            /** Id */
+            id: string;
+            /** Set Id */
+            set_id: string;
+            /** Agent Id */
+            agent_id: string;
+            /** Versions */
+            versions: number[];
+            mode: components["schemas"]["chengnao__agents__evals__model__Mode"];
+            /** Mode Name */
+            mode_name: string;
+            /** Split */
+            split: string;
+            state: components["schemas"]["EvalState"];
+            /** State Name */
+            state_name: string;
+            /** Total */
+            total: number;
+            /** Done */
+            done: number;
+            /** Asked By Name */
+            asked_by_name: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Summary */
+            summary: {
+                [key: string]: unknown;
+            } | null;
+            /** Error */
+            error: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * EvalState
+         * @enum {string}
+         */
+        EvalState: "queued" | "running" | "done" | "failed" | "cancelled";
         /** EvaluationOut */
         EvaluationOut: {
             /**
@@ -1091,6 +1674,23 @@ export interface components {
             time_whole: components["schemas"]["SpreadOut"];
             time_source: components["schemas"]["SpreadOut"];
         };
+        /**
+         * Evidence
+         * @description What an answer rests on, so that a person can look it up.
+         */
+        Evidence: {
+            /** Kind */
+            kind: string;
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /**
+             * Quote
+             * @default
+             */
+            quote: string;
+        };
         /** FactsOut */
         FactsOut: {
             incident: components["schemas"]["IncidentOut"];
@@ -1112,6 +1712,30 @@ export interface components {
              * Format: date-time
              */
             since: string;
+        };
+        /** FeedbackIn */
+        FeedbackIn: {
+            /** Useful */
+            useful: boolean;
+            /**
+             * Comment
+             * @default
+             */
+            comment: string;
+        };
+        /** FeedbackOut */
+        FeedbackOut: {
+            /** Useful */
+            useful: boolean;
+            /** Comment */
+            comment: string;
+            /** By Name */
+            by_name: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
         };
         /**
          * FindingOut
@@ -1155,6 +1779,12 @@ export interface components {
          * @enum {string}
          */
         Form: "frame" | "row" | "message";
+        /**
+         * Grade
+         * @description How far its output may be relied on, by what was measured; a route may ask for a lowest grade.
+         * @enum {string}
+         */
+        Grade: "ungraded" | "basic" | "standard" | "high";
         /** GuessOut */
         GuessOut: {
             /** Category */
@@ -1298,12 +1928,12 @@ export interface components {
             id: string;
             /** File Name */
             file_name: string;
-            state: components["schemas"]["JobState"];
+            state: components["schemas"]["chengnao__incident__importing__jobs__JobState"];
             /** State Name */
             state_name: string;
             channel: components["schemas"]["Channel"];
             crs: components["schemas"]["Crs"];
-            mode: components["schemas"]["Mode"];
+            mode: components["schemas"]["chengnao__incident__importing__model__Mode"];
             /** Division Code */
             division_code: string;
             /** Default Division */
@@ -1549,20 +2179,284 @@ export interface components {
             version: number;
         };
         /**
+         * Item
+         * @description One case: what the agent is given, and what is right.
+         */
+        Item: {
+            /** Id */
+            id: string;
+            /** Input */
+            input: {
+                [key: string]: unknown;
+            };
+            /**
+             * Expected
+             * @default {}
+             */
+            expected: {
+                [key: string]: unknown;
+            };
+            /** Scorer */
+            scorer: components["schemas"]["Scorer"][];
+            /**
+             * Split
+             * @default test
+             * @enum {string}
+             */
+            split: "dev" | "test";
+            /**
+             * Synthetic
+             * @default false
+             */
+            synthetic: boolean;
+            source?: components["schemas"]["chengnao__agents__evals__model__Source"] | null;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /**
+         * ItemsIn
+         * @description Items to add or change, or a run to make one of: `expected` is what a person says is right.
+         */
+        ItemsIn: {
+            /**
+             * Items
+             * @default []
+             */
+            items: components["schemas"]["Item"][];
+            /** From Run */
+            from_run?: string | null;
+            /** Expected */
+            expected?: {
+                [key: string]: unknown;
+            } | null;
+            /** Scorer */
+            scorer?: components["schemas"]["Scorer"][] | null;
+        };
+        /**
+         * JobDetail
+         * @description `log` is the end of a log of `log_bytes`; `ahead` counts the jobs that wait before it or run.
+         */
+        JobDetail: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Kind */
+            kind: string;
+            /** Kind Name */
+            kind_name: string;
+            state: components["schemas"]["chengnao__models__training__model__JobState"];
+            /** State Name */
+            state_name: string;
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By Name */
+            created_by_name: string;
+            /** Started At */
+            started_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Attempts */
+            attempts: number;
+            progress: components["schemas"]["ProgressOut"];
+            problem: components["schemas"]["chengnao__models__training__views__Problem"] | null;
+            /** Rows */
+            rows: number;
+            /** Evaluation */
+            evaluation: {
+                [key: string]: number;
+            } | null;
+            /** Metric */
+            metric: string | null;
+            /** Candidate */
+            candidate: boolean;
+            /** Promoted At */
+            promoted_at: string | null;
+            /** Promoted By Name */
+            promoted_by_name: string | null;
+            /** Actions */
+            actions: string[];
+            /** Config */
+            config: {
+                [key: string]: unknown;
+            };
+            limits: components["schemas"]["LimitsOut"];
+            data: components["schemas"]["DataOut"];
+            /** Curves */
+            curves: {
+                [key: string]: components["schemas"]["Curve"];
+            };
+            /** Log */
+            log: string;
+            /** Log Bytes */
+            log_bytes: number;
+            /** Ahead */
+            ahead: number | null;
+            /** Result */
+            result: {
+                [key: string]: unknown;
+            } | null;
+            /** In Use */
+            in_use: boolean;
+        };
+        /**
+         * JobIn
+         * @description `config`: as the recipe's schema says; `division_code`: whose job it is, by default the own division.
+         */
+        JobIn: {
+            /** Kind */
+            kind: string;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Config
+             * @default {}
+             */
+            config: {
+                [key: string]: unknown;
+            };
+            /** Data */
+            data: components["schemas"]["UploadIn"] | components["schemas"]["SourceIn"];
+            /** Division Code */
+            division_code?: string | null;
+            /**
+             * @default {
+             *       "memory_mb": 4096,
+             *       "seconds": 21600,
+             *       "disk_mb": 4096
+             *     }
+             */
+            limits: components["schemas"]["LimitsIn"];
+        };
+        /**
+         * JobOut
+         * @description `problem`: why it failed, or why its last attempt broke off; `actions`: what can be done to it now.
+         */
+        JobOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Kind */
+            kind: string;
+            /** Kind Name */
+            kind_name: string;
+            state: components["schemas"]["chengnao__models__training__model__JobState"];
+            /** State Name */
+            state_name: string;
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By Name */
+            created_by_name: string;
+            /** Started At */
+            started_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Attempts */
+            attempts: number;
+            progress: components["schemas"]["ProgressOut"];
+            problem: components["schemas"]["chengnao__models__training__views__Problem"] | null;
+            /** Rows */
+            rows: number;
+            /** Evaluation */
+            evaluation: {
+                [key: string]: number;
+            } | null;
+            /** Metric */
+            metric: string | null;
+            /** Candidate */
+            candidate: boolean;
+            /** Promoted At */
+            promoted_at: string | null;
+            /** Promoted By Name */
+            promoted_by_name: string | null;
+            /** Actions */
+            actions: string[];
+        };
+        /**
          * JobState
          * @enum {string}
          */
-        JobState: "waiting" | "reading" | "taking" | "done" | "failed";
+        "JobState-Input": "queued" | "running" | "stopping" | "done" | "failed" | "cancelled";
         /** Kept */
         Kept: {
             /** Id */
             id: string;
         };
+        /** KeyBody */
+        KeyBody: {
+            /** Name */
+            name: string;
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id?: string | null;
+            /** Routes */
+            routes?: string[] | null;
+            /** @default internal */
+            data: components["schemas"]["DataClass-Input"];
+            /** Expires At */
+            expires_at?: string | null;
+        };
         /**
-         * Kind
-         * @enum {string}
+         * KeyMade
+         * @description The key and its secret, which is shown this once.
          */
-        "Kind-Input": "extension" | "suspension";
+        KeyMade: {
+            key: components["schemas"]["KeyOut"];
+            /** Secret */
+            secret: string;
+        };
+        /**
+         * KeyOut
+         * @description `hint`: the end of the secret; `routes` null: all.
+         */
+        KeyOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /** Routes */
+            routes: string[] | null;
+            data: components["schemas"]["chengnao__models__gateway__model__DataClass"];
+            /** Hint */
+            hint: string;
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /** Revoked At */
+            revoked_at: string | null;
+        };
         /** LatestOut */
         LatestOut: {
             /** Metric */
@@ -1650,6 +2544,36 @@ export interface components {
             own: boolean;
             /** Default */
             default: string;
+        };
+        /**
+         * LimitsIn
+         * @description Memory and disk in MiB; `seconds` of one attempt.
+         */
+        LimitsIn: {
+            /**
+             * Memory Mb
+             * @default 4096
+             */
+            memory_mb: number;
+            /**
+             * Seconds
+             * @default 21600
+             */
+            seconds: number;
+            /**
+             * Disk Mb
+             * @default 4096
+             */
+            disk_mb: number;
+        };
+        /** LimitsOut */
+        LimitsOut: {
+            /** Memory Mb */
+            memory_mb: number;
+            /** Seconds */
+            seconds: number;
+            /** Disk Mb */
+            disk_mb: number;
         };
         /** LineOut */
         LineOut: {
@@ -1849,11 +2773,140 @@ export interface components {
             high: number;
         };
         /**
-         * Mode
-         * @description What becomes of the rows.
+         * ModelDetail
+         * @description A model with its champion (or latest version), what it was used for, and whether its input drifts.
+         */
+        ModelDetail: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            kind: components["schemas"]["ModelKind"];
+            /** Kind Name */
+            kind_name: string;
+            /** Builtin */
+            builtin: boolean;
+            /** Versions */
+            versions: number;
+            /** Latest */
+            latest: string;
+            /** Champion */
+            champion: string | null;
+            /** Aliases */
+            aliases: {
+                [key: string]: string;
+            };
+            format: components["schemas"]["ModelFormat"];
+            grade: components["schemas"]["Grade"];
+            /** Grade Name */
+            grade_name: string;
+            /** Licence */
+            licence: string | null;
+            /** Licence Verified */
+            licence_verified: boolean;
+            /** Bytes */
+            bytes: number;
+            /** Installed */
+            installed: boolean;
+            /** Pull */
+            pull: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            version: components["schemas"]["chengnao__models__registry__views__VersionOut"];
+            usage: components["schemas"]["chengnao__models__registry__views__UsageOut"];
+            /** Drift */
+            drift: components["schemas"]["DriftOut"][];
+        };
+        /**
+         * ModelFormat
+         * @description How its weights are kept. Formats that run code when they are read (pickle, joblib) have no place here.
          * @enum {string}
          */
-        Mode: "auto" | "new" | "historic";
+        ModelFormat: "gguf" | "onnx" | "skops" | "safetensors" | "ctranslate2" | "graphdef" | "package" | "remote";
+        /**
+         * ModelKind
+         * @description What a model does.
+         * @enum {string}
+         */
+        ModelKind: "chat" | "embedding" | "ocr" | "transcription" | "vad" | "plate" | "person" | "forecast" | "classifier";
+        /**
+         * ModelOut
+         * @description `installed`: the files of the champion lie here, or come with what is installed; it can be used.
+         */
+        ModelOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            kind: components["schemas"]["ModelKind"];
+            /** Kind Name */
+            kind_name: string;
+            /** Builtin */
+            builtin: boolean;
+            /** Versions */
+            versions: number;
+            /** Latest */
+            latest: string;
+            /** Champion */
+            champion: string | null;
+            /** Aliases */
+            aliases: {
+                [key: string]: string;
+            };
+            format: components["schemas"]["ModelFormat"];
+            grade: components["schemas"]["Grade"];
+            /** Grade Name */
+            grade_name: string;
+            /** Licence */
+            licence: string | null;
+            /** Licence Verified */
+            licence_verified: boolean;
+            /** Bytes */
+            bytes: number;
+            /** Installed */
+            installed: boolean;
+            /** Pull */
+            pull: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * MoveOut
+         * @description Something that was done; `after` tells how the deployment stood then.
+         */
+        MoveOut: {
+            action: components["schemas"]["chengnao__models__deployment__model__Action"];
+            /** Action Name */
+            action_name: string;
+            /** After */
+            after: {
+                [key: string]: unknown;
+            };
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By Name */
+            by_name: string;
+        };
+        /** Name */
+        Name: {
+            /** Zh */
+            zh: string;
+            /** En */
+            en: string;
+        };
         /** NamedRef */
         NamedRef: {
             /** Code */
@@ -1923,6 +2976,39 @@ export interface components {
          * @enum {string}
          */
         Origin: "person" | "returns";
+        /** PageOf[AgentOut] */
+        PageOf_AgentOut_: {
+            /** Items */
+            items: components["schemas"]["AgentOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[AliasMoveOut] */
+        PageOf_AliasMoveOut_: {
+            /** Items */
+            items: components["schemas"]["AliasMoveOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[ApprovalOut] */
+        PageOf_ApprovalOut_: {
+            /** Items */
+            items: components["schemas"]["ApprovalOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
         /** PageOf[AuditOut] */
         PageOf_AuditOut_: {
             /** Items */
@@ -1934,10 +3020,43 @@ export interface components {
             /** Size */
             size: number;
         };
+        /** PageOf[BudgetOut] */
+        PageOf_BudgetOut_: {
+            /** Items */
+            items: components["schemas"]["BudgetOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[CallOut] */
+        PageOf_CallOut_: {
+            /** Items */
+            items: components["schemas"]["CallOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
         /** PageOf[CategoryRuleOut] */
         PageOf_CategoryRuleOut_: {
             /** Items */
             items: components["schemas"]["CategoryRuleOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[DeploymentOut] */
+        PageOf_DeploymentOut_: {
+            /** Items */
+            items: components["schemas"]["DeploymentOut"][];
             /** Total */
             total: number;
             /** Page */
@@ -1989,6 +3108,17 @@ export interface components {
             /** Size */
             size: number;
         };
+        /** PageOf[EvalRunOut] */
+        PageOf_EvalRunOut_: {
+            /** Items */
+            items: components["schemas"]["EvalRunOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
         /** PageOf[HeldOut] */
         PageOf_HeldOut_: {
             /** Items */
@@ -2033,10 +3163,76 @@ export interface components {
             /** Size */
             size: number;
         };
+        /** PageOf[Item] */
+        PageOf_Item_: {
+            /** Items */
+            items: components["schemas"]["Item"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[JobOut] */
+        PageOf_JobOut_: {
+            /** Items */
+            items: components["schemas"]["JobOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[KeyOut] */
+        PageOf_KeyOut_: {
+            /** Items */
+            items: components["schemas"]["KeyOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[ModelOut] */
+        PageOf_ModelOut_: {
+            /** Items */
+            items: components["schemas"]["ModelOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[MoveOut] */
+        PageOf_MoveOut_: {
+            /** Items */
+            items: components["schemas"]["MoveOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
         /** PageOf[ProposalOut] */
         PageOf_ProposalOut_: {
             /** Items */
             items: components["schemas"]["ProposalOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[PublicationOut] */
+        PageOf_PublicationOut_: {
+            /** Items */
+            items: components["schemas"]["PublicationOut"][];
             /** Total */
             total: number;
             /** Page */
@@ -2077,10 +3273,43 @@ export interface components {
             /** Size */
             size: number;
         };
+        /** PageOf[ResultOut] */
+        PageOf_ResultOut_: {
+            /** Items */
+            items: components["schemas"]["ResultOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
         /** PageOf[ReviewOut] */
         PageOf_ReviewOut_: {
             /** Items */
             items: components["schemas"]["ReviewOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[RunOut] */
+        PageOf_RunOut_: {
+            /** Items */
+            items: components["schemas"]["RunOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[SetOut] */
+        PageOf_SetOut_: {
+            /** Items */
+            items: components["schemas"]["SetOut"][];
             /** Total */
             total: number;
             /** Page */
@@ -2143,6 +3372,17 @@ export interface components {
             /** Size */
             size: number;
         };
+        /** PageOf[UsageOut] */
+        PageOf_UsageOut_: {
+            /** Items */
+            items: components["schemas"]["chengnao__models__gateway__metering__routes__UsageOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
         /** PageOf[UserOut] */
         PageOf_UserOut_: {
             /** Items */
@@ -2172,6 +3412,12 @@ export interface components {
             /** Kind */
             kind: string;
         };
+        /**
+         * Period
+         * @description A calendar period of the city (UTC+8).
+         * @enum {string}
+         */
+        Period: "minute" | "day" | "month";
         /**
          * PersonalOut
          * @description A personal detail in the text: `text[start:end]`.
@@ -2241,16 +3487,32 @@ export interface components {
             ];
         };
         /**
-         * Problem
-         * @description Why a file could not be read, and what to do.
+         * ProblemOut
+         * @description `line` counts from 1 in the YAML text; None where the definition came as an object.
          */
-        Problem: {
-            /** Code */
-            code: string;
+        ProblemOut: {
+            /** Path */
+            path: string;
+            /** Line */
+            line: number | null;
             /** Message */
             message: string;
             /** Message En */
             message_en: string;
+        };
+        /**
+         * ProgressOut
+         * @description `percent` of the whole; `seconds_left` in real seconds, null while unknown.
+         */
+        ProgressOut: {
+            /** Percent */
+            percent: number;
+            /** Step */
+            step: string;
+            /** Step Name */
+            step_name: string;
+            /** Seconds Left */
+            seconds_left: number | null;
         };
         /**
          * ProposalDetail
@@ -2386,6 +3648,75 @@ export interface components {
          * @enum {string}
          */
         Protocol: "http" | "mqtt" | "hj212";
+        /**
+         * ProviderBody
+         * @description `secret` left away keeps the one that is there; an empty one takes it away.
+         */
+        ProviderBody: {
+            /** Name */
+            name: string;
+            /** Base Url */
+            base_url: string;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Secret */
+            secret?: string | null;
+        };
+        /**
+         * ProviderOut
+         * @description A provider; its secret is never shown again.
+         */
+        ProviderOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Base Url */
+            base_url: string;
+            /** Enabled */
+            enabled: boolean;
+            /** Has Secret */
+            has_secret: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * PublicAnswer
+         * @description `found` false: nothing public answers it. `next`: report, track, call, or none. `by`: who put it into words.
+         */
+        PublicAnswer: {
+            /** Found */
+            found: boolean;
+            /** Answer */
+            answer: string;
+            /** Sources */
+            sources: components["schemas"]["chengnao__incident__public__routes__SourceOut"][];
+            /**
+             * Next
+             * @enum {string}
+             */
+            next: "report" | "track" | "call" | "none";
+            /**
+             * By
+             * @enum {string}
+             */
+            by: "model" | "rule";
+            /** Label */
+            label: string;
+            /** Person */
+            person: string;
+        };
         /** PublicCategory */
         PublicCategory: {
             /** Code */
@@ -2497,7 +3828,85 @@ export interface components {
             /** Satisfaction */
             satisfaction: number | null;
             /** Steps */
-            steps: components["schemas"]["StepOut"][];
+            steps: components["schemas"]["chengnao__incident__public__routes__StepOut"][];
+        };
+        /**
+         * PublicationOut
+         * @description One change of the version in use. `score`: of the evaluation that allowed it; `waived`: why there was none.
+         */
+        PublicationOut: {
+            /** Id */
+            id: string;
+            step: components["schemas"]["Step"];
+            /** Step Name */
+            step_name: string;
+            /** Version */
+            version: number | null;
+            /** Previous */
+            previous: number | null;
+            /** By Name */
+            by_name: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Note */
+            note: string;
+            /** Score */
+            score: number | null;
+            /** Eval Run Id */
+            eval_run_id: string | null;
+            /** Waived */
+            waived: string | null;
+        };
+        /**
+         * PublishIn
+         * @description `waive`: why it is published without the evaluation it asks for; only for those who may.
+         */
+        PublishIn: {
+            /** Version */
+            version: number;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /**
+             * Waive
+             * @default
+             */
+            waive: string;
+        };
+        /**
+         * QualityOut
+         * @description The latest evaluation of the version shown: the share that was right, with its 95 % interval.
+         */
+        QualityOut: {
+            /** Eval Run Id */
+            eval_run_id: string;
+            /** Set */
+            set: string;
+            /** Version */
+            version: number;
+            /** Items */
+            items: number;
+            /** Score */
+            score: number;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /** QuestionIn */
+        QuestionIn: {
+            /** Question */
+            question: string;
         };
         /**
          * RatingIn
@@ -2526,6 +3935,53 @@ export interface components {
             name_en: string;
             /** Count */
             count: number;
+        };
+        /**
+         * RecipeOut
+         * @description `config`: the JSON schema of its settings; `missing`: packages that must be installed before it can be used.
+         */
+        RecipeOut: {
+            /** Kind */
+            kind: string;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Config */
+            config: {
+                [key: string]: unknown;
+            };
+            /** Steps */
+            steps: components["schemas"]["chengnao__models__training__views__StepOut"][];
+            /** Metric */
+            metric: string;
+            /** Higher Is Better */
+            higher_is_better: boolean;
+            /** Model Id */
+            model_id: string;
+            /** Missing */
+            missing: string[];
+            /** Installable */
+            installable: boolean;
+        };
+        /**
+         * RecipesOut
+         * @description What can be trained, and where rows come from beside files.
+         */
+        RecipesOut: {
+            /** Recipes */
+            recipes: components["schemas"]["RecipeOut"][];
+            /** Sources */
+            sources: components["schemas"]["chengnao__models__training__views__SourceOut"][];
+        };
+        /** RefusalOut */
+        RefusalOut: {
+            /** Row */
+            row: number;
+            /** Reason */
+            reason: string;
+            /** Reason En */
+            reason_en: string;
         };
         /**
          * ReplayIn
@@ -2563,6 +4019,42 @@ export interface components {
             /** Notes */
             notes: string[];
         };
+        /**
+         * ReplicaOut
+         * @description `detail` has the shape of an error: why it cannot start, or why it ended last.
+         */
+        ReplicaOut: {
+            /** Id */
+            id: string;
+            /** Version */
+            version: string;
+            state: components["schemas"]["ReplicaState"];
+            /** State Name */
+            state_name: string;
+            /** Port */
+            port: number | null;
+            /** Pid */
+            pid: number | null;
+            /** Restarts */
+            restarts: number;
+            /** Memory Mb */
+            memory_mb: number | null;
+            /** Detail */
+            detail: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+        };
+        /**
+         * ReplicaState
+         * @description What is.
+         * @enum {string}
+         */
+        ReplicaState: "starting" | "ready" | "paused" | "refused";
         /**
          * ReportIn
          * @description `category` may be left out: the words tell it, or a person does. `answer` closes the matter at once.
@@ -2677,7 +4169,7 @@ export interface components {
          * @description `until`: the deadline asked for, or when the handling goes on after a suspension.
          */
         RequestIn: {
-            kind: components["schemas"]["Kind-Input"];
+            kind: components["schemas"]["chengnao__incident__requests__model__Kind"];
             /**
              * Until
              * Format: date-time
@@ -2829,6 +4321,69 @@ export interface components {
             deputy_unit_name: string | null;
         };
         /**
+         * ResultOut
+         * @description What one version made of one item; `run_id` leads to the run's trace. Without a score it is not run yet.
+         */
+        ResultOut: {
+            /** Version */
+            version: number;
+            /** Item */
+            item: {
+                [key: string]: unknown;
+            };
+            /** Run Id */
+            run_id: string | null;
+            /** Score */
+            score: number | null;
+            /** Passed */
+            passed: boolean | null;
+            /** Reasons */
+            reasons: string[];
+            /** Answer */
+            answer: {
+                [key: string]: unknown;
+            } | null;
+            /** By */
+            by: string | null;
+            /** Tokens */
+            tokens: number;
+            /** Money */
+            money: number;
+            /** Milliseconds */
+            milliseconds: number;
+        };
+        /**
+         * ResumeIn
+         * @description `fresh`: begin anew instead of going on from the last checkpoint.
+         */
+        ResumeIn: {
+            /**
+             * Fresh
+             * @default false
+             */
+            fresh: boolean;
+        };
+        /**
+         * RetentionBody
+         * @description Days that prompts and answers are kept; 0: not at all.
+         */
+        RetentionBody: {
+            /** Public */
+            public: number;
+            /** Internal */
+            internal: number;
+            /** Sensitive */
+            sensitive: number;
+        };
+        /** RetireIn */
+        RetireIn: {
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /**
          * ReturnReasonOut
          * @description `wrong_unit`: the dispatch had chosen the wrong unit.
          */
@@ -2964,6 +4519,69 @@ export interface components {
          * @enum {string}
          */
         Role: "duty_officer" | "dispatcher" | "handler" | "verifier" | "steward" | "operator" | "auditor" | "developer" | "gateway" | "reporter" | "agent_client";
+        /** RollbackIn */
+        RollbackIn: {
+            /** Version */
+            version: number;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /**
+         * RouteBody
+         * @description `version`: the one that was seen; 0 for a new route.
+         */
+        RouteBody: {
+            kind: components["schemas"]["chengnao__models__gateway__model__Kind"];
+            /** Title */
+            title: string;
+            /** Targets */
+            targets: components["schemas"]["TargetBody-Input"][];
+            /**
+             * Seconds
+             * @default 60
+             */
+            seconds: number;
+            /**
+             * Answer Tokens
+             * @default 2048
+             */
+            answer_tokens: number;
+            /**
+             * Version
+             * @default 0
+             */
+            version: number;
+        };
+        /** RouteOut */
+        RouteOut: {
+            kind: components["schemas"]["chengnao__models__gateway__model__Kind"];
+            /** Title */
+            title: string;
+            /** Targets */
+            targets: components["schemas"]["TargetBody-Output"][];
+            /**
+             * Seconds
+             * @default 60
+             */
+            seconds: number;
+            /**
+             * Answer Tokens
+             * @default 2048
+             */
+            answer_tokens: number;
+            /**
+             * Version
+             * @default 0
+             */
+            version: number;
+            /** Name */
+            name: string;
+            /** Kind Name */
+            kind_name: string;
+        };
         /**
          * RowErrorOut
          * @description What is wrong with a row, in which column, and what to do.
@@ -2991,6 +4609,245 @@ export interface components {
          * @enum {string}
          */
         RowState: "ready" | "accepted" | "rejected" | "known" | "discarded";
+        /** RuleOut */
+        RuleOut: {
+            /** Name */
+            name: string;
+            /** Zh */
+            zh: string;
+        };
+        /**
+         * RunIn
+         * @description What the agent is given. `version` other than the one in use, or a `draft` as YAML, is run as a trial.
+         */
+        RunIn: {
+            /** Input */
+            input: {
+                [key: string]: unknown;
+            };
+            /** Version */
+            version?: number | null;
+            /** Draft */
+            draft?: string | null;
+            /**
+             * Trial
+             * @default false
+             */
+            trial: boolean;
+        };
+        /**
+         * RunOut
+         * @description A run. `by` says who answered; `reason` why it was not the model; `role` whom it was handed to.
+         *
+         *     `withheld`: its data is sensitive, and the asker may not see it; `purged`: its texts were dropped when their time
+         *     was up.
+         */
+        RunOut: {
+            /** Id */
+            id: string;
+            /** Agent Id */
+            agent_id: string;
+            /** Version */
+            version: number;
+            /** Digest */
+            digest: string;
+            state: components["schemas"]["RunState"];
+            /** State Name */
+            state_name: string;
+            /** Trial */
+            trial: boolean;
+            data: components["schemas"]["chengnao__kernel__vocabulary__DataClass"];
+            /** Input */
+            input: {
+                [key: string]: unknown;
+            };
+            /** Result */
+            result: {
+                [key: string]: unknown;
+            } | null;
+            /** Evidence */
+            evidence: components["schemas"]["Evidence"][];
+            by: components["schemas"]["By"] | null;
+            /** By Name */
+            by_name: string | null;
+            /** Role */
+            role: string | null;
+            /** Confidence */
+            confidence: number | null;
+            /** Trace Id */
+            trace_id: string;
+            /** Ai Label */
+            ai_label: string | null;
+            /** Error */
+            error: {
+                [key: string]: unknown;
+            } | null;
+            /** Reason */
+            reason: {
+                [key: string]: unknown;
+            } | null;
+            /** Model */
+            model: string | null;
+            /** Tokens */
+            tokens: number;
+            /** Money */
+            money: number;
+            /** Asked By */
+            asked_by: string;
+            /** Asked By Name */
+            asked_by_name: string;
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id: string | null;
+            feedback: components["schemas"]["FeedbackOut"] | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Withheld */
+            withheld: boolean;
+            /** Purged */
+            purged: boolean;
+        };
+        /**
+         * RunState
+         * @enum {string}
+         */
+        RunState: "queued" | "running" | "waiting" | "done" | "failed" | "cancelled";
+        /**
+         * RunWithSteps
+         * @description A run with its trace, and what it asked leave for.
+         */
+        RunWithSteps: {
+            /** Id */
+            id: string;
+            /** Agent Id */
+            agent_id: string;
+            /** Version */
+            version: number;
+            /** Digest */
+            digest: string;
+            state: components["schemas"]["RunState"];
+            /** State Name */
+            state_name: string;
+            /** Trial */
+            trial: boolean;
+            data: components["schemas"]["chengnao__kernel__vocabulary__DataClass"];
+            /** Input */
+            input: {
+                [key: string]: unknown;
+            };
+            /** Result */
+            result: {
+                [key: string]: unknown;
+            } | null;
+            /** Evidence */
+            evidence: components["schemas"]["Evidence"][];
+            by: components["schemas"]["By"] | null;
+            /** By Name */
+            by_name: string | null;
+            /** Role */
+            role: string | null;
+            /** Confidence */
+            confidence: number | null;
+            /** Trace Id */
+            trace_id: string;
+            /** Ai Label */
+            ai_label: string | null;
+            /** Error */
+            error: {
+                [key: string]: unknown;
+            } | null;
+            /** Reason */
+            reason: {
+                [key: string]: unknown;
+            } | null;
+            /** Model */
+            model: string | null;
+            /** Tokens */
+            tokens: number;
+            /** Money */
+            money: number;
+            /** Asked By */
+            asked_by: string;
+            /** Asked By Name */
+            asked_by_name: string;
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id: string | null;
+            feedback: components["schemas"]["FeedbackOut"] | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Withheld */
+            withheld: boolean;
+            /** Purged */
+            purged: boolean;
+            /** Steps */
+            steps: components["schemas"]["chengnao__agents__runtime__views__StepOut"][];
+            /** Approvals */
+            approvals: components["schemas"]["ApprovalOut"][];
+        };
+        /**
+         * Scorer
+         * @description How an answer is judged against `expected`; gives a score in 0..1.
+         *
+         *     exact: the fields have the expected values. choice: each is one of the expected list. set_f1: lists share members,
+         *     by F1. contains: the texts contain every expected text and none of `absent`. number: within `tolerance` or
+         *     `relative` of the expected number. schema: the answer fits the agent's output schema. citation: every quote stands
+         *     in the passage it names, and there is one unless the answer says that nothing was found. rubric: the weighted share
+         *     of `criteria` that are met.
+         */
+        Scorer: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "exact" | "choice" | "set_f1" | "contains" | "number" | "schema" | "citation" | "rubric";
+            /**
+             * Fields
+             * @default []
+             */
+            fields: string[];
+            /**
+             * Absent
+             * @default []
+             */
+            absent: string[];
+            /**
+             * Tolerance
+             * @default 0
+             */
+            tolerance: number;
+            /**
+             * Relative
+             * @default 0
+             */
+            relative: number;
+            /**
+             * Criteria
+             * @default []
+             */
+            criteria: components["schemas"]["Criterion"][];
+            /**
+             * Mark
+             * @default 1
+             */
+            mark: number;
+        };
         /**
          * SeenIn
          * @description `version`: of the draft as it was seen.
@@ -3016,6 +4873,74 @@ export interface components {
             ][];
             /** Thresholds */
             thresholds: components["schemas"]["ThresholdLine"][];
+        };
+        /**
+         * SetFile
+         * @description An evaluation set as its YAML file has it; `scorer` holds for items that have none.
+         */
+        SetFile: {
+            /** Id */
+            id: string;
+            name: components["schemas"]["Name"];
+            /**
+             * Purpose
+             * @default
+             */
+            purpose: string;
+            /** Scorer */
+            scorer?: components["schemas"]["Scorer"][] | null;
+            /** Items */
+            items: components["schemas"]["Item"][];
+        };
+        /**
+         * SetOut
+         * @description `builtin`: comes with the platform and cannot be changed; `named`: the one that publishing asks for.
+         */
+        SetOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Purpose */
+            purpose: string;
+            /** Builtin */
+            builtin: boolean;
+            /** Named */
+            named: boolean;
+            /** Items */
+            items: number;
+            /** Created By Name */
+            created_by_name: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * SharesIn
+         * @description Whom it is shared with from now on; the city's code stands for everybody.
+         */
+        SharesIn: {
+            /**
+             * Unit Ids
+             * @default []
+             */
+            unit_ids: string[];
+            /**
+             * Division Codes
+             * @default []
+             */
+            division_codes: string[];
+        };
+        /** SharesOut */
+        SharesOut: {
+            /** Unit Ids */
+            unit_ids: string[];
+            /** Division Codes */
+            division_codes: string[];
         };
         /**
          * SheetOut
@@ -3077,11 +5002,28 @@ export interface components {
             today_closed: number;
         };
         /**
-         * Source
-         * @description The gateway that something came in by.
-         * @enum {string}
+         * SourceIn
+         * @description Rows of the platform's own, of a period.
          */
-        "Source-Input": "http" | "mqtt" | "hj212";
+        SourceIn: {
+            /** Source */
+            source: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /**
+             * Limit
+             * @default 50000
+             */
+            limit: number;
+        };
         /** SpanOut */
         SpanOut: {
             /**
@@ -3126,6 +5068,12 @@ export interface components {
          */
         Status: "online" | "offline" | "faulty";
         /**
+         * Step
+         * @description What was done about the version that people use.
+         * @enum {string}
+         */
+        Step: "publish" | "rollback" | "retire";
+        /**
          * StepIn
          * @description A step of a unit that assists: returning and withdrawing need a reason, finishing a result.
          */
@@ -3148,22 +5096,11 @@ export interface components {
              */
             photo_ids: string[];
         };
-        /** StepOut */
-        StepOut: {
-            /**
-             * At
-             * Format: date-time
-             */
-            at: string;
-            /** Action */
-            action: string;
-            /** Name */
-            name: string;
-            /** Name En */
-            name_en: string;
-            /** Unit Name */
-            unit_name: string | null;
-        };
+        /**
+         * StepKind
+         * @enum {string}
+         */
+        StepKind: "model" | "tool" | "rule" | "approval";
         /**
          * Subject
          * @description What is counted.
@@ -3185,6 +5122,110 @@ export interface components {
             deputy_unit_name: string | null;
             /** Reasons */
             reasons: string[];
+        };
+        /**
+         * TargetBody
+         * @description Where calls of a route may go; prices in micro-yuan for 1,000 tokens, or for a call.
+         */
+        "TargetBody-Input": {
+            /** Source */
+            source: string;
+            /** Model */
+            model: string;
+            /**
+             * Price In
+             * @default 0
+             */
+            price_in: number;
+            /**
+             * Price Out
+             * @default 0
+             */
+            price_out: number;
+            /**
+             * Price Call
+             * @default 0
+             */
+            price_call: number;
+            /** @default internal */
+            data: components["schemas"]["DataClass-Input"];
+            /**
+             * Grade
+             * @default ungraded
+             */
+            grade: string;
+            /**
+             * Seconds
+             * @default 30
+             */
+            seconds: number;
+            /**
+             * Rank
+             * @default 1
+             */
+            rank: number;
+            /**
+             * Weight
+             * @default 1
+             */
+            weight: number;
+            /**
+             * Image Tokens
+             * @default 2000
+             */
+            image_tokens: number;
+        };
+        /**
+         * TargetBody
+         * @description Where calls of a route may go; prices in micro-yuan for 1,000 tokens, or for a call.
+         */
+        "TargetBody-Output": {
+            /** Source */
+            source: string;
+            /** Model */
+            model: string;
+            /**
+             * Price In
+             * @default 0
+             */
+            price_in: number;
+            /**
+             * Price Out
+             * @default 0
+             */
+            price_out: number;
+            /**
+             * Price Call
+             * @default 0
+             */
+            price_call: number;
+            /** @default internal */
+            data: components["schemas"]["chengnao__models__gateway__model__DataClass"];
+            /**
+             * Grade
+             * @default ungraded
+             */
+            grade: string;
+            /**
+             * Seconds
+             * @default 30
+             */
+            seconds: number;
+            /**
+             * Rank
+             * @default 1
+             */
+            rank: number;
+            /**
+             * Weight
+             * @default 1
+             */
+            weight: number;
+            /**
+             * Image Tokens
+             * @default 2000
+             */
+            image_tokens: number;
         };
         /** TaskIncident */
         TaskIncident: {
@@ -3271,6 +5312,27 @@ export interface components {
          */
         TaskRole: "lead" | "assist";
         /**
+         * TestBody
+         * @description `model`: one to ask for a word; without it the provider is asked for its list of models.
+         */
+        TestBody: {
+            /** Model */
+            model?: string | null;
+        };
+        /** TestOut */
+        TestOut: {
+            /** Ok */
+            ok: boolean;
+            /** Status */
+            status: number | null;
+            /** Milliseconds */
+            milliseconds: number;
+            /** Detail */
+            detail: string;
+            /** Models */
+            models: string[];
+        };
+        /**
          * TextIn
          * @description `at`: when it was received, which "昨天" counts from; now where it is left out.
          */
@@ -3279,6 +5341,16 @@ export interface components {
             text: string;
             /** At */
             at?: string | null;
+        };
+        /**
+         * TextOut
+         * @description Prompt and answer as JSON, which ends early where it was very long.
+         */
+        TextOut: {
+            /** Call Id */
+            call_id: string;
+            /** Text */
+            text: string;
         };
         /**
          * ThresholdChange
@@ -3500,6 +5572,34 @@ export interface components {
             revoked_at: string | null;
         };
         /**
+         * ToolOut
+         * @description `effect`: read, write or outward; `outside`: of a server that is not the platform's.
+         */
+        ToolOut: {
+            /** Name */
+            name: string;
+            /** Zh */
+            zh: string;
+            /** Description */
+            description: string;
+            /** Effect */
+            effect: string;
+            /** Action */
+            action: string;
+            /** Personal */
+            personal: boolean;
+            /** Outside */
+            outside: boolean;
+            /** Input */
+            input: {
+                [key: string]: unknown;
+            };
+            /** Output */
+            output: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * UnderstandingOut
          * @description A proposal for the operator's form. `category` `none`: there is nothing to handle; null: a person must choose.
          *
@@ -3568,6 +5668,25 @@ export interface components {
             phone: string;
             /** Capacity */
             capacity?: number | null;
+        };
+        /**
+         * UploadIn
+         * @description A file of JSON lines or CSV; it stays in memory until personal details are masked.
+         */
+        UploadIn: {
+            /**
+             * Source
+             * @default upload
+             * @constant
+             */
+            source: "upload";
+            /** Name */
+            name: string;
+            /**
+             * Content
+             * Format: base64
+             */
+            content: string;
         };
         /**
          * UrgeOut
@@ -3644,6 +5763,33 @@ export interface components {
             active: boolean;
             /** Demonstration */
             demonstration: boolean;
+        };
+        /**
+         * Verdict
+         * @enum {string}
+         */
+        Verdict: "unknown" | "steady" | "some" | "shifted";
+        /** VersionDetail */
+        VersionDetail: {
+            /** Version */
+            version: number;
+            /** Digest */
+            digest: string;
+            /** Author Name */
+            author_name: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Note */
+            note: string;
+            /** Definition */
+            definition: {
+                [key: string]: unknown;
+            };
+            /** Yaml */
+            yaml: string;
         };
         /**
          * WarningChangeOut
@@ -3776,6 +5922,123 @@ export interface components {
          * @enum {string}
          */
         WarningState: "open" | "cleared";
+        /** YamlIn */
+        YamlIn: {
+            /** Yaml */
+            yaml: string;
+        };
+        /**
+         * UsageOut
+         * @description Without trial runs. `money` in yuan; seconds of real time, waiting for people included.
+         */
+        chengnao__agents__catalogue__views__UsageOut: {
+            /** Runs */
+            runs: number;
+            /** By Model */
+            by_model: number;
+            /** By Rule */
+            by_rule: number;
+            /** By Human */
+            by_human: number;
+            /** Failed */
+            failed: number;
+            /** Fallback Share */
+            fallback_share: number | null;
+            /** Useful */
+            useful: number;
+            /** Useless */
+            useless: number;
+            /** Tokens */
+            tokens: number;
+            /** Money */
+            money: number;
+            /** P50 Seconds */
+            p50_seconds: number | null;
+            /** P95 Seconds */
+            p95_seconds: number | null;
+        };
+        /** VersionOut */
+        chengnao__agents__catalogue__views__VersionOut: {
+            /** Version */
+            version: number;
+            /** Digest */
+            digest: string;
+            /** Author Name */
+            author_name: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Note */
+            note: string;
+        };
+        /**
+         * Mode
+         * @description With what the versions are run.
+         * @enum {string}
+         */
+        chengnao__agents__evals__model__Mode: "model" | "scripted" | "off";
+        /**
+         * Source
+         * @description Where an item comes from: a run, an incident, a report; a person can look it up.
+         */
+        chengnao__agents__evals__model__Source: {
+            /** Kind */
+            kind: string;
+            /** Id */
+            id: string;
+        };
+        /** DecisionIn */
+        chengnao__agents__runtime__routes__DecisionIn: {
+            /** Approve */
+            approve: boolean;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
+         * StepOut
+         * @description One step of a trace; `at` is its end. `flags`: places in the data that read like instructions to a model.
+         */
+        chengnao__agents__runtime__views__StepOut: {
+            /** Seq */
+            seq: number;
+            kind: components["schemas"]["StepKind"];
+            /** Kind Name */
+            kind_name: string;
+            /** Name */
+            name: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Milliseconds */
+            milliseconds: number;
+            /** Input */
+            input: unknown;
+            /** Output */
+            output: unknown;
+            /** Prompt Tokens */
+            prompt_tokens: number;
+            /** Completion Tokens */
+            completion_tokens: number;
+            /** Money */
+            money: number;
+            /** Model */
+            model: string | null;
+            /** Error */
+            error: {
+                [key: string]: unknown;
+            } | null;
+            /** Flags */
+            flags: {
+                [key: string]: unknown;
+            }[];
+        };
         /** ReasonOut */
         chengnao__incident__classification__routes__ReasonOut: {
             /** Zh */
@@ -3783,6 +6046,29 @@ export interface components {
             /** En */
             en: string;
         };
+        /**
+         * Problem
+         * @description Why a file could not be read, and what to do.
+         */
+        chengnao__incident__drafts__routes__Problem: {
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+            /** Message En */
+            message_en: string;
+        };
+        /**
+         * JobState
+         * @enum {string}
+         */
+        chengnao__incident__importing__jobs__JobState: "waiting" | "reading" | "taking" | "done" | "failed";
+        /**
+         * Mode
+         * @description What becomes of the rows.
+         * @enum {string}
+         */
+        chengnao__incident__importing__model__Mode: "auto" | "new" | "historic";
         /** DiscardIn */
         chengnao__incident__importing__routes__DiscardIn: {
             /** Reason */
@@ -3798,6 +6084,11 @@ export interface components {
             speaks_for: boolean;
         };
         /**
+         * Action
+         * @enum {string}
+         */
+        chengnao__incident__model__Action: "dispatch" | "dismiss" | "answer" | "recategorise" | "hand_up" | "hand_down" | "accept" | "return" | "dispute" | "settle" | "extend" | "suspend" | "resume" | "handle" | "verify" | "rework" | "close" | "reopen" | "merge" | "unmerge" | "urge" | "note";
+        /**
          * Source
          * @enum {string}
          */
@@ -3807,6 +6098,34 @@ export interface components {
          * @enum {string}
          */
         chengnao__incident__model__State: "new" | "dispatched" | "accepted" | "suspended" | "returned" | "disputed" | "handled" | "verified" | "closed" | "dismissed" | "merged";
+        /**
+         * SourceOut
+         * @description A public text that the answer quotes.
+         */
+        chengnao__incident__public__routes__SourceOut: {
+            /** Document Id */
+            document_id: string;
+            /** Title */
+            title: string;
+            /** Quote */
+            quote: string;
+        };
+        /** StepOut */
+        chengnao__incident__public__routes__StepOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Action */
+            action: string;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Unit Name */
+            unit_name: string | null;
+        };
         /**
          * Kind
          * @enum {string}
@@ -3826,11 +6145,57 @@ export interface components {
             reason: string;
         };
         /**
+         * ActionIn
+         * @description `version`: of the incident as the actor saw it; the rest is what the action needs, see the incident's actions.
+         */
+        chengnao__incident__routes__ActionIn: {
+            /** Version */
+            version: number;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Reason Code */
+            reason_code?: string | null;
+            /** Unit Id */
+            unit_id?: string | null;
+            /**
+             * Assist Unit Ids
+             * @default []
+             */
+            assist_unit_ids: string[];
+            /** Category */
+            category?: string | null;
+            /** Division Code */
+            division_code?: string | null;
+            /**
+             * Result
+             * @default
+             */
+            result: string;
+            /**
+             * Photo Ids
+             * @default []
+             */
+            photo_ids: string[];
+            /** Lon */
+            lon?: number | null;
+            /** Lat */
+            lat?: number | null;
+        };
+        /**
          * Kind
          * @description What a detail is.
          * @enum {string}
          */
         chengnao__kernel__privacy__model__Kind: "id_card" | "bank_card" | "mobile" | "landline" | "passport" | "email" | "plate" | "wechat" | "qq" | "name";
+        /**
+         * DataClass
+         * @description How sensitive data are: who and which model may be given them.
+         * @enum {string}
+         */
+        chengnao__kernel__vocabulary__DataClass: "public" | "internal" | "sensitive";
         /** PageOf[CaseOut] */
         chengnao__kernel__web__PageOf_CaseOut___1: {
             /** Items */
@@ -3852,6 +6217,171 @@ export interface components {
             page: number;
             /** Size */
             size: number;
+        };
+        /** PageOf[VersionOut] */
+        chengnao__kernel__web__PageOf_VersionOut___1: {
+            /** Items */
+            items: components["schemas"]["chengnao__agents__catalogue__views__VersionOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[VersionOut] */
+        chengnao__kernel__web__PageOf_VersionOut___2: {
+            /** Items */
+            items: components["schemas"]["chengnao__models__registry__views__VersionOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /**
+         * Action
+         * @enum {string}
+         */
+        chengnao__models__deployment__model__Action: "create" | "scale" | "canary" | "promote" | "rollback" | "stop" | "start";
+        /**
+         * ActionIn
+         * @description `scale` needs replicas; `canary` needs version and share.
+         */
+        chengnao__models__deployment__routes__ActionIn: {
+            /** Replicas */
+            replicas?: number | null;
+            /** Version */
+            version?: string | null;
+            /** Share */
+            share?: number | null;
+        };
+        /**
+         * UsageOut
+         * @description `name` null: calls that name none, such as those of the platform itself by unit.
+         */
+        chengnao__models__gateway__metering__routes__UsageOut: {
+            /** Name */
+            name: string | null;
+            /** Calls */
+            calls: number;
+            /** Failed */
+            failed: number;
+            /** Milliseconds */
+            milliseconds: number;
+            amount: components["schemas"]["AmountOut"];
+        };
+        /**
+         * DataClass
+         * @description How sensitive the data is that a model sees.
+         * @enum {string}
+         */
+        chengnao__models__gateway__model__DataClass: "public" | "internal" | "sensitive";
+        /**
+         * Kind
+         * @description What a route can do.
+         * @enum {string}
+         */
+        chengnao__models__gateway__model__Kind: "chat" | "embedding" | "transcription";
+        /**
+         * CheckOut
+         * @description `errors` holds the first thing that is wrong, `card` what was understood.
+         */
+        chengnao__models__registry__routes__CheckOut: {
+            /** Ok */
+            ok: boolean;
+            /** Errors */
+            errors: {
+                [key: string]: unknown;
+            }[];
+            /** Card */
+            card: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * UsageOut
+         * @description What calls through the gateway have used in the last `days`; money in yuan, `milliseconds` the mean of a call.
+         */
+        chengnao__models__registry__views__UsageOut: {
+            /** Days */
+            days: number;
+            /** Calls */
+            calls: number;
+            /** Failed */
+            failed: number;
+            /** Tokens */
+            tokens: number;
+            /** Money */
+            money: number;
+            /** Milliseconds */
+            milliseconds: number;
+        };
+        /**
+         * VersionOut
+         * @description A version; `card` in full, and as the YAML that it is kept as.
+         */
+        chengnao__models__registry__views__VersionOut: {
+            /** Model Id */
+            model_id: string;
+            /** Version */
+            version: string;
+            /** Digest */
+            digest: string;
+            format: components["schemas"]["ModelFormat"];
+            /** Bytes */
+            bytes: number;
+            /** Installed */
+            installed: boolean;
+            grade: components["schemas"]["Grade"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By Name */
+            created_by_name: string;
+            /** Card */
+            card: {
+                [key: string]: unknown;
+            };
+            /** Yaml */
+            yaml: string;
+        };
+        /**
+         * JobState
+         * @enum {string}
+         */
+        chengnao__models__training__model__JobState: "queued" | "running" | "stopping" | "done" | "failed" | "cancelled";
+        /** Problem */
+        chengnao__models__training__views__Problem: {
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+            /** Message En */
+            message_en: string;
+        };
+        /** SourceOut */
+        chengnao__models__training__views__SourceOut: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Title En */
+            title_en: string;
+            /** Columns */
+            columns: string[];
+        };
+        /** StepOut */
+        chengnao__models__training__views__StepOut: {
+            /** Code */
+            code: string;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
         };
         /** DecisionIn */
         chengnao__review__proposals__routes__DecisionIn: {
@@ -3959,6 +6489,30 @@ export interface components {
             task: components["schemas"]["CaseTask"] | null;
             /** Tracking Number */
             tracking_number: string | null;
+        };
+        /**
+         * CheckOut
+         * @description `differing` counts all differences; the list shows the first hundred.
+         */
+        chengnao__supervision__evaluation__routes__CheckOut: {
+            /**
+             * From
+             * Format: date-time
+             */
+            from: string;
+            /**
+             * To
+             * Format: date-time
+             */
+            to: string;
+            /** Incidents */
+            incidents: number;
+            /** Entries */
+            entries: number;
+            /** Differing */
+            differing: number;
+            /** Differences */
+            differences: components["schemas"]["DifferenceOut"][];
         };
     };
     responses: never;

@@ -38,7 +38,7 @@ export type Warning = Refine<Schemas['WarningOut'], { level: Level; peak_level: 
 export type Threshold = Refine<Schemas['ThresholdOut'], { opens_incident_at: Level }>;
 
 export type Action = Schemas['ActionOut'];
-export type ActionBody = Partial<Omit<Schemas['ActionIn'], 'version'>>;
+export type ActionBody = Partial<Omit<Schemas['chengnao__incident__routes__ActionIn'], 'version'>>;
 export type TimelineEntry = Schemas['TimelineOut'];
 export type IncidentFlat = Refine<Schemas['IncidentOut'], { grade: Level }>;
 export type Task = Refine<Schemas['TaskOut'], { incident: Refine<Schemas['TaskIncident'], { grade: Level }> }>;
@@ -70,6 +70,23 @@ export type Measures = Schemas['MeasuresOut'];
 export type Cause = Schemas['CauseOut'];
 export type Understanding = Schemas['UnderstandingOut'];
 export type PlaceFound = Schemas['PlaceOut'];
+
+export type Run = Schemas['RunOut'];
+export type RunWithSteps = Schemas['RunWithSteps'];
+export type RunStep = RunWithSteps['steps'][number];
+export type Approval = Schemas['ApprovalOut'];
+export type AgentRow = Schemas['AgentOut'];
+export type AgentDetail = Schemas['AgentDetail'];
+export type AgentVersion = Omit<VersionDetail, 'definition' | 'yaml'>;
+export type VersionDetail = Schemas['VersionDetail'];
+export type Publication = Schemas['PublicationOut'];
+export type AgentTool = Schemas['ToolOut'];
+export type AgentRule = Schemas['RuleOut'];
+export type Checked = Schemas['CheckedOut'];
+export type EvalSet = Schemas['SetOut'];
+export type EvalItem = Schemas['Item'];
+export type EvalRun = Schemas['EvalRunOut'];
+export type EvalResult = Schemas['ResultOut'];
 
 export type Situation = Schemas['Situation'];
 export type MapFeature = Schemas['MapFeature'];

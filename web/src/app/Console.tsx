@@ -19,6 +19,9 @@ const Reviews = lazy(() => import('../pages/review/ReviewsPage'));
 const ReviewPage = lazy(() => import('../pages/review/ReviewPage'));
 const ProposalPage = lazy(() => import('../pages/review/ProposalPage'));
 const EvaluationPage = lazy(() => import('../pages/evaluation/EvaluationPage'));
+const Agents = lazy(() => import('../pages/agents/AgentsPage'));
+const AgentPage = lazy(() => import('../pages/agents/AgentPage'));
+const RunPage = lazy(() => import('../pages/agents/RunPage'));
 const Devices = lazy(() => import('../pages/devices/DevicesPage'));
 const Admin = lazy(() => import('../pages/admin/AdminPage'));
 
@@ -46,6 +49,9 @@ export function Console() {
               <Route path="/reviews/:id" element={<ReviewPage />} />
               <Route path="/proposals/:id" element={<ProposalPage />} />
               <Route path="/evaluation" element={<EvaluationPage />} />
+              <Route path="/agents" element={<Agents />} />
+              <Route path="/agents/runs/:id" element={<RunPage />} />
+              <Route path="/agents/:id" element={<AgentPage />} />
               <Route path="/devices" element={<Devices />} />
               <Route path="/admin" element={<Admin />} />
               <Route path="*" element={<Navigate to={home} replace />} />

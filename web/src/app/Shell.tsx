@@ -12,6 +12,7 @@ import {
   MoonOutlined,
   PhoneOutlined,
   RadarChartOutlined,
+  RobotOutlined,
   SettingOutlined,
   SunOutlined,
   UserOutlined,
@@ -43,6 +44,7 @@ const pages: { path: string; key: MessageKey; icon: ReactNode; roles?: Role[] }[
   { path: '/supervision', key: 'nav.supervision', icon: <BellOutlined />, roles: desk },
   { path: '/evaluation', key: 'nav.evaluation', icon: <BarChartOutlined />, roles: desk },
   { path: '/reviews', key: 'nav.reviews', icon: <HistoryOutlined />, roles: desk },
+  { path: '/agents', key: 'nav.agents', icon: <RobotOutlined />, roles: desk },
   { path: '/devices', key: 'nav.devices', icon: <HddOutlined />, roles: desk },
   { path: '/admin', key: 'nav.admin', icon: <SettingOutlined />, roles: ['operator', 'auditor', 'steward', 'dispatcher'] },
 ];
