@@ -24,6 +24,7 @@ from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.messages import message
 from chengnao.kernel.organisation.cli import divisions
 from chengnao.kernel.settings import Settings, load_settings
+from chengnao.models.embedded.cli import ocr, transcribe
 from chengnao.sensing.cli import decode
 from chengnao.supervision.evaluation.cli import show_indicators
 
@@ -177,6 +178,8 @@ app.command("decode", rich_help_panel=FILES)(decode)
 app.command("merge", rich_help_panel=FILES)(merge)
 app.command("classify", rich_help_panel=FILES)(classify_command(training_rows))
 app.add_typer(train_app, name="train", rich_help_panel=FILES)
+app.command("ocr", rich_help_panel=FILES)(ocr)
+app.command("transcribe", rich_help_panel=FILES)(transcribe)
 app.command("divisions", rich_help_panel=FILES)(divisions)
 app.command("indicators", rich_help_panel=PLATFORM)(show_indicators)
 app.add_typer(accounts, name="user", rich_help_panel=PLATFORM)

@@ -1,5 +1,6 @@
 """Foreign files worked on in a process that ends."""
 
+import asyncio
 import subprocess
 import sys
 import time
@@ -44,6 +45,11 @@ def die(data: bytes, home: Path, options: dict[str, Any]) -> Iterator[Any]:
 def chatter(data: bytes, home: Path, options: dict[str, Any]) -> Iterator[Any]:
     print("libraries print what they like")
     yield "x" * 5_000_000
+
+
+def interfaces(data: bytes, home: Path, options: dict[str, Any]) -> Iterator[Any]:
+    lines = Path("/proc/self/net/dev").read_text().splitlines()[2:]
+    return (line.split(":")[0].strip() for line in lines)
 
 
 def flood(data: bytes, home: Path, options: dict[str, Any]) -> Iterator[Any]:
@@ -91,6 +97,13 @@ async def test_the_death_of_the_process_is_a_refusal(tmp_path: Path) -> None:
     with pytest.raises(NotRead) as refused:
         await run_apart(f"{HERE}:die", b"x" * 1_000_000, home=tmp_path, seconds=20)
     assert refused.value.code == "apart_failed"
+
+
+async def test_there_is_no_network_for_libraries_either(tmp_path: Path) -> None:
+    allowed = await asyncio.create_subprocess_exec("unshare", "--net", "true", stderr=asyncio.subprocess.DEVNULL)
+    if await allowed.wait() != 0:
+        pytest.skip("not run: this user may not leave the network")
+    assert await run_apart(f"{HERE}:interfaces", b"", home=tmp_path, seconds=20) == ["lo"]
 
 
 def test_no_connection_is_opened() -> None:

