@@ -317,6 +317,8 @@ async def _explain(send: Send, error: ChengnaoError) -> None:
         told["retry-after"] = str(error.retry_after)
     if isinstance(error, Unauthenticated):
         told["www-authenticate"] = "Bearer"
+    if isinstance(error, TooSlow):
+        told["connection"] = "close"
     with suppress(RuntimeError):  # where an answer has begun, nothing more can be said
         await _send(send, error.status, orjson.dumps(_error_body(error), default=str), told)
 

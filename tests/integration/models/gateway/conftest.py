@@ -4,23 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
-from chengnao.kernel.access.model import SYSTEM, Scope
 from chengnao.kernel.database import Database
 from chengnao.kernel.health import Heartbeat
 from chengnao.kernel.ids import new_id
-from chengnao.kernel.organisation.model import Unit
-from chengnao.kernel.organisation.service import put_unit, seed_divisions
 from chengnao.kernel.settings import Settings, load_secrets
-from chengnao.models.gateway import service
 from chengnao.models.gateway.metering.budgets import Budget, Period
 from chengnao.models.gateway.model import Target
+from chengnao.models.gateway.repository import GatewayRepository
 from chengnao.models.gateway.server import Gateway, gateway
-from tests.support.gateway import chat, put_provider, put_route, rows, until
+from tests.support.gateway import chat, put_provider, put_route, rows
 from tests.support.vendor import Vendor
 
 TARGET = Target("provider:one", "m-one", price_in=1_000, price_out=2_000)
@@ -63,14 +61,13 @@ class Served:
         fields |= dict.fromkeys(("unit_id", "key_id", "route", "requests", "tokens", "money"))
         made = Budget(**fields | values)
         async with self.database.unit_of_work() as uow:
-            await service.put_budget(uow, SYSTEM, Scope(), made)
+            await GatewayRepository(uow.session).put_budget(made, datetime.now(UTC))
             await uow.commit()
         await self.gateway.calls.directory.load()
         return made
 
     async def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """What a query gives once all calls that ended are written."""
-        until(lambda: True)
         while self.gateway.calls._ledger.waiting:
             await asyncio.sleep(0.01)
         return await asyncio.to_thread(rows, self.url, query, *values)
@@ -93,10 +90,6 @@ async def served(
     database: Database, database_url: str, settings: Settings, vendor: Vendor, other: Vendor
 ) -> AsyncIterator[Served]:
     """Routes: `chat`, to vendor `one`. Vendor `two` is known."""
-    async with database.unit_of_work() as uow:
-        await seed_divisions(uow)
-        await put_unit(uow, Unit("unit-1", "城管局", "500103"))
-        await uow.commit()
     await put_provider(database, settings.home, "one", vendor.url)
     await put_provider(database, settings.home, "two", other.url)
     await put_route(database, TARGET)
