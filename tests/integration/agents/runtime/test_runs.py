@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -16,19 +15,6 @@ from tests.support.loop import DISPATCHER, VERIFIER
 from tests.support.vendor import Said, Vendor
 
 pytestmark = pytest.mark.engines
-
-
-@pytest.fixture
-def vendor(settings: Settings) -> Iterator[Vendor]:
-    """Stands where the gateway is."""
-    with Vendor(settings.port("models")) as made:
-        yield made
-
-
-@pytest.fixture
-async def office(database: Database, settings: Settings) -> AsyncIterator[Bureau]:
-    async with bureau(database, settings) as made:
-        yield made
 
 
 async def test_with_models_off_the_rule_answers(database: Database, settings: Settings) -> None:
@@ -210,7 +196,9 @@ async def test_a_run_is_cancelled_queued_and_running(office: Bureau, vendor: Ven
 
 async def test_many_at_once_all_end(office: Bureau, vendor: Vendor) -> None:
     vendor.respond = lambda asked: (
-        calls("papers.search", words="水压") if len(asked.body["messages"]) == 2 else answers("两小时内到场", "e1")
+        calls("papers.search", words="水压")
+        if len((asked.body or {})["messages"]) == 2
+        else answers("两小时内到场", "e1")
     )
     runs = [await office.start(definition(), DISPATCHER) for _ in range(40)]
     ended = [await office.ended(run) for run in runs]
