@@ -44,8 +44,14 @@ SECONDS = 1.0
 DEAD_AFTER = 10
 """Looks at which a beat stood still."""
 _ORPHAN_SECONDS = 3600
-_ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-"""Nothing that a job uses may ask a network."""
+_ENVIRONMENT = {
+    # Nothing that a job uses may ask a network.
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    # Threads that have nothing to do sleep: a job runs beside the platform.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
 
 
 class Runner:

@@ -84,6 +84,7 @@ def make_base(work: Work, config: LoraConfig, texts: Sequence[str], labels: Sequ
     """The base of the job: the folder's, or a tiny one made from the seed and the characters of the texts."""
     torch.manual_seed(config.seed)
     if config.base_model is None:
+        torch.set_num_threads(1)  # so small a model is slower with more: they wait for each other
         tokenizer = _character_tokenizer(texts, config.max_tokens)
         model = _tiny(config, len(tokenizer), labels)
         save_file(_own_weights(model), work.result / BASE)
