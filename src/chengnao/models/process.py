@@ -10,6 +10,7 @@ from chengnao.kernel.health import Heartbeat
 from chengnao.kernel.settings import Settings
 from chengnao.models.deployment.manager import DeploymentManager
 from chengnao.models.gateway.server import gateway
+from chengnao.models.training.runner import Runner
 
 
 async def run(settings: Settings) -> None:
@@ -24,6 +25,7 @@ async def run(settings: Settings) -> None:
             group.create_task(deployments.run())
             group.create_task(served.server.serve_until_cancelled(heartbeat))
             group.create_task(_ended(served.duties))
+            group.create_task(Runner(database, settings.home, at_once=settings.training_at_once).run())
 
 
 async def _ended(duties: "asyncio.Task[None]") -> None:
