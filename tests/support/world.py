@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import numpy as np
 from fastapi import FastAPI
 
 from chengnao.agents.catalogue import service as catalogue
 from chengnao.agents.evals.model import SetFile
 from chengnao.agents.evals.service import create_set, start_eval
+from chengnao.agents.general.service import review_content
 from chengnao.agents.model import Effect
 from chengnao.agents.offered import Offered
 from chengnao.agents.runtime.service import open_approval, start_run
@@ -47,7 +49,15 @@ from chengnao.kernel.places import Place
 from chengnao.kernel.settings import Settings
 from chengnao.kernel.vocabulary import Level
 from chengnao.kernel.web import SESSION_COOKIE
+from chengnao.knowledge.keeping import Handed as HandedDocument
+from chengnao.knowledge.keeping import add_base, add_document, begin_reading, finish_reading
+from chengnao.knowledge.model import About, Access, Ownership
+from chengnao.knowledge.reading.blocks import Block
+from chengnao.knowledge.reading.work import ReadDocument
+from chengnao.knowledge.splitting import split
 from chengnao.models.deployment.service import deploy
+from chengnao.models.training.model import Data, Job, JobState, Limits
+from chengnao.models.training.repository import TrainingRepository
 from chengnao.review.proposals.changes import ResponsibilityChange
 from chengnao.review.proposals.service import make
 from chengnao.review.service import open_by_hand
@@ -171,10 +181,14 @@ async def _records(uow: UnitOfWork, settings: Settings, division: str, mark: str
     ids["draft"] = (await add_draft(uow, settings.home, scanner, Channel.LETTER, letter, division)).id
     ids["task"] = await _assisting(uow, records, mark)
     ids["request"] = await _request(uow, records, incident, mark)
+    writer = Principal(f"writer-{division}", mark, "user", frozenset(), division)
+    held = await review_content(uow, writer, f"{mark}绝对安全", "website", ai_generated=False)
+    ids["content_review"] = held.id
     rule = CategoryRule(new_id(), "noise", (), (f"{mark}喇叭",), division, mark)
     ids["category_rule"] = (await put_rule(uow, SYSTEM, rule)).id
     ids["whole"], ids["merge"] = await _merged(uow, records, mark)
     ids["import"] = await _import(uow, settings, records, mark)
+    await _knowledge(uow, settings, records, mark)
     piece = _piece(uow, records, mark)
     await QuarantineRepository(uow.session).add([piece])
     ids["quarantine"] = piece.id
@@ -188,6 +202,7 @@ async def _records(uow: UnitOfWork, settings: Settings, division: str, mark: str
     now = uow.clock.now()
     ids["duty"] = (await add_duty(uow, records.unit, user.id, now, now + timedelta(hours=8))).id
     await access.record_act(uow, user.principal, "user.write", note=mark)
+    ids["training_job"] = (await _training_job(uow, records, mark)).id
     ids["review"] = (await open_by_hand(uow, SYSTEM, [incident.id], f"{mark}复盘")).id
     row = ResponsibilityChange(division_code=division, category="noise", unit_id=records.unit)
     proposal = await make(uow, user.principal, row, f"{mark}理由")
@@ -272,6 +287,42 @@ async def _import(uow: UnitOfWork, settings: Settings, records: Records, mark: s
     await ImportRepository(uow.session).add_rows([taking.kept(1, ReadRow.of(job.digest, job.channel, row))])
     await ImportRepository(uow.session).change(job.id, state="done")
     return job.id
+
+
+async def _knowledge(uow: UnitOfWork, settings: Settings, records: Records, mark: str) -> None:
+    """A base with a document that was read."""
+    keeper = Principal(f"keeper-{records.division}", mark, "user", frozenset({Role.STEWARD}), records.division)
+    owner = Ownership(records.division, records.unit, Access.INTERNAL)
+    base = await add_base(uow, keeper, f"{mark}规章", mark, owner)
+    about = About(f"{mark}规定", issuer=mark)
+    file = HandedDocument(f"{mark}.md", f"第一条 {mark}规定。".encode())
+    document = await add_document(uow, settings.home, keeper, base, about, owner, file)
+    await begin_reading(uow, document.id, 1)
+    passages = split(document.id, [Block("paragraph", f"第一条 {mark}规定。")])
+    read = ReadDocument("text", "text", None, (), tuple(passages), np.eye(1, 384, dtype=np.float32))
+    await finish_reading(uow, document.id, 1, read)
+    records.ids |= {"base": base.id, "document": document.id, "passage": passages[0].id}
+
+
+async def _training_job(uow: UnitOfWork, records: Records, mark: str) -> Job:
+    now = uow.clock.now()
+    job = Job(
+        id=new_id(),
+        name=mark,
+        kind="incident-classifier",
+        config={},
+        limits=Limits(),
+        data=Data(f"{mark}.csv", 2, "0" * 64),
+        state=JobState.QUEUED,
+        division_code=records.division,
+        unit_id=None,
+        created_at=now,
+        created_by="nobody",
+        created_by_name=mark,
+        queued_at=now,
+    )
+    await TrainingRepository(uow.session).add(job)
+    return job
 
 
 def _device(records: Records, mark: str) -> Device:

@@ -1,5 +1,6 @@
 """Every route x every role x own and foreign division."""
 
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,7 @@ PUBLIC = {
     "GET /healthz", "GET /api/clock", "POST /api/session", "DELETE /api/session", "POST /api/public/reports",
     "GET /api/public/reports/{tracking_number}", "POST /api/public/reports/{tracking_number}/answer",
     "POST /api/public/photos", "POST /api/public/audio", "GET /api/public/categories", "GET /api/public/places",
+    "POST /api/public/ask",
 }  # fmt: skip
 OPEN311 = {
     f"{name}.{{form}}"
@@ -312,6 +314,21 @@ ROUTES: dict[str, Route] = {
     "POST /api/agents/{agent_id}/retire": Route("agent.publish", lambda r: json()),
     "GET /api/approvals": Route("agent.read"),
     "POST /api/approvals/{approval_id}/decision": Route("approval.decide", lambda r: json(approve=True)),
+    "GET /api/models/training/recipes": Route("model.read"),
+    "GET /api/models/training": Route("model.read"),
+    "POST /api/models/training": Route(
+        "training.write",
+        lambda r: json(
+            kind="incident-classifier",
+            division_code=r.division,
+            data={"name": "a.csv", "content": b64encode("text,label\n灯坏了,a\n路坏了,b".encode()).decode()},
+        ),
+    ),
+    "GET /api/models/training/{job_id}": Route("model.read"),
+    "POST /api/models/training/{job_id}/cancel": Route("training.write"),
+    "POST /api/models/training/{job_id}/resume": Route("training.write"),
+    "POST /api/models/training/{job_id}/promote": Route("model.write"),
+    "POST /api/models/training/{job_id}/rollback": Route("model.write"),
     "GET /api/models": Route("model.read"),
     "POST /api/models": Route("model.write", lambda r: json(yaml=REMOTE)),
     "POST /api/models/check": Route("model.read", lambda r: json(yaml=REMOTE)),
@@ -348,6 +365,34 @@ ROUTES: dict[str, Route] = {
     "GET /api/models/keys": Route("model_key.read"),
     "POST /api/models/keys": Route("model_key.write", lambda r: json(name="钥匙", division_code=r.division)),
     "DELETE /api/models/keys/{key_id}": Route("model_key.write"),
+    "GET /api/search": Route("incident.read", lambda r: {"params": {"q": "路灯"}}),
+    "GET /api/incidents/{incident_id}/advice": Route("incident.read"),
+    "GET /api/warnings/{warning_id}/explanation": Route("warning.read"),
+    "POST /api/reports/{report_id}/draft-answer": Route("incident.note", lambda r: json()),
+    "GET /api/reports/{report_id}/draft-answers": Route("report.read"),
+    "POST /api/writing/report": Route("evaluation.read", lambda r: json(kind="duty")),
+    "POST /api/writing/check": Route("evaluation.read", lambda r: json(facts=["立案 3 件"], text="立案 4 件")),
+    "POST /api/content-review": Route("content.review", lambda r: json(text="路灯已修复")),
+    "GET /api/content-reviews": Route("content.review"),
+    "GET /api/content-reviews/{content_review_id}": Route("content.review"),
+    "POST /api/content-reviews/{content_review_id}/appeal": Route("content.review", lambda r: json(reason="有出处")),
+    "POST /api/content-reviews/{content_review_id}/decision": Route(
+        "content.decide", lambda r: json(uphold=False, reason="有出处")
+    ),
+    "GET /api/knowledge/bases": Route("knowledge.read"),
+    "POST /api/knowledge/bases": Route("knowledge.write", lambda r: json(name="规章", division_code=r.division)),
+    "POST /api/knowledge/bases/{base_id}/documents": Route(
+        "knowledge.write", lambda r: {"files": {"file": ("a.md", "# 规定\n\n第一条 示例。".encode(), "text/markdown")}}
+    ),
+    "GET /api/knowledge/documents": Route("knowledge.read"),
+    "GET /api/knowledge/documents/{document_id}": Route("knowledge.read"),
+    "POST /api/knowledge/documents/{document_id}/versions": Route(
+        "knowledge.write", lambda r: {"files": {"file": ("a.md", "第一条 新的示例。".encode(), "text/markdown")}}
+    ),
+    "POST /api/knowledge/documents/{document_id}/withdraw": Route("knowledge.write", lambda r: json(reason="不再适用")),
+    "GET /api/knowledge/search": Route("knowledge.read", lambda r: {"params": {"q": "规定"}}),
+    "GET /api/knowledge/passages/{passage_id}": Route("knowledge.read"),
+    "POST /api/knowledge/ask": Route("knowledge.read", lambda r: json(question="规定是什么？", model=False)),
     "GET /api/situation": Route("situation.read"),
     "GET /api/situation/map": Route("situation.read"),
     "GET /api/stream": Route("situation.read"),
@@ -373,6 +418,8 @@ ROUTES |= {
 }
 ENDLESS = {"GET /api/stream"}
 OF_THE_CITY = {
+    "POST /api/models/training/{job_id}/promote",
+    "POST /api/models/training/{job_id}/rollback",
     "PUT /api/calendar/days",
     "DELETE /api/calendar/days/{day}",
     "PUT /api/limits",
@@ -392,6 +439,9 @@ OF_THE_CITY = {
 NAMES_NO_RECORD = {
     "POST /api/photos",
     "POST /api/classify",
+    "POST /api/content-review",
+    "POST /api/writing/report",
+    "POST /api/writing/check",
     "POST /api/agents",
     "POST /api/agents/check",
     "POST /api/models/check",
@@ -412,6 +462,7 @@ def threshold(records: Records) -> dict[str, Any]:
 def asked(name: str, records: Records) -> Asked:
     method, path = name.split(" ")
     ids = {
+        "job_id": records.ids["training_job"],
         "token_id": records.ids["token"],
         "unit_id": records.unit,
         "device_id": records.ids["device"],
@@ -429,7 +480,11 @@ def asked(name: str, records: Records) -> Asked:
         "request_id": records.ids["request"],
         "category_rule_id": records.ids["category_rule"],
         "merge_id": records.ids["merge"],
+        "content_review_id": records.ids["content_review"],
         "task_id": records.ids["task"],
+        "base_id": records.ids["base"],
+        "document_id": records.ids["document"],
+        "passage_id": records.ids["passage"],
         "agent_id": records.ids["agent"],
         "run_id": records.ids["run"],
         "approval_id": records.ids["approval"],
