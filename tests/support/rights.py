@@ -6,7 +6,7 @@ VIEW = {
     "division.read", "unit.read", "roster.read", "device.read", "reading.read", "threshold.read", "warning.read",
     "incident.read", "task.read", "report.read", "responsibility.read", "evaluation.read", "situation.read",
     "calendar.read", "limit.read", "supervision.read", "review.read", "category_rule.read", "content.review",
-    "agent.read", "agent.run", "token.own",
+    "agent.read", "agent.run", "token.own", "knowledge.read",
 }  # fmt: skip
 DESK = {
     f"incident.{verb}"
@@ -38,7 +38,8 @@ ALLOWED: dict[Role, set[str]] = {
     Role.AUDITOR: VIEW
     | {"audit.read", "system.read", "user.read", "token.read", "quarantine.read"}
     | {"model.read", "model_key.read", "model_text.read"},
-    Role.DEVELOPER: VIEW | {"agent.write", "agent.evaluate", "agent.publish", "model.read", "training.write"}
+    Role.DEVELOPER: VIEW
+    | {"agent.write", "agent.evaluate", "agent.publish", "model.read", "training.write"}
     | {"knowledge.write"},
     Role.GATEWAY: {"reading.write"},
     Role.REPORTER: {"report.create"},

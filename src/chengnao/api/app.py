@@ -15,9 +15,11 @@ from starlette.types import Scope as AsgiScope
 
 from chengnao.agents.catalogue import routes as agent_catalogue
 from chengnao.agents.evals import routes as agent_evals
+from chengnao.agents.general import routes as content
 from chengnao.agents.runtime import routes as agent_runs
 from chengnao.api import live, system
 from chengnao.incident import routes as incident
+from chengnao.incident.advice import routes as advice
 from chengnao.incident.classification import routes as classification
 from chengnao.incident.dispatch import routes as dispatch
 from chengnao.incident.drafts import routes as drafts
@@ -36,6 +38,7 @@ from chengnao.kernel.calendar_days import routes as calendar
 from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.organisation import routes as organisation
 from chengnao.kernel.web import ERRORS, Context, answer, install_error_handlers
+from chengnao.knowledge import routes as knowledge
 from chengnao.models.deployment import routes as model_deployments
 from chengnao.models.gateway import routes as model_gateway
 from chengnao.models.gateway.metering import routes as model_metering
@@ -51,6 +54,7 @@ from chengnao.supervision import routes as supervision
 from chengnao.supervision.duty import routes as duty
 from chengnao.supervision.evaluation import routes as evaluation
 from chengnao.supervision.letters import routes as letters
+from chengnao.supervision.writing import routes as writing
 from chengnao.warning import routes as warning
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -67,6 +71,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     limits.router,
     requests.router,
     merging.router,
+    advice.router,
     reports.router,
     drafts.router,
     public.router,
@@ -75,16 +80,19 @@ ROUTERS: tuple[APIRouter, ...] = (
     duty.router,
     letters.router,
     evaluation.router,
+    writing.router,
     review.router,
     proposals.router,
     agent_runs.router,  # before the agents' own: an id could be read as "runs"
     agent_evals.router,
     agent_catalogue.router,
+    content.router,
     model_gateway.router,  # before the models' own, as the next three: an id could be read as "routes" or "training"
     model_metering.router,
     training.router,
     model_deployments.router,
     models.router,
+    knowledge.router,
     live.router,
     system.router,
 )
@@ -157,6 +165,8 @@ class Guard:
 
         length = Headers(scope=scope).get("content-length", "0")
         limit = BODY_LIMITS.get(scope["path"], BODY_LIMIT)
+        if scope["path"].startswith(("/api/knowledge/bases/", "/api/knowledge/documents/")):
+            limit = knowledge.BODY_LIMIT
         if length.isdigit() and int(length) > limit:
             refusal = answer(ChengnaoError("too_large", size=int(length), limit=limit), status=413)
             await refusal(scope, receive, send_guarded)

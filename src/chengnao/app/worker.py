@@ -18,6 +18,7 @@ from chengnao.kernel.health import Heartbeat
 from chengnao.kernel.idempotency import forget_answers
 from chengnao.kernel.outbox import Relay, forget
 from chengnao.kernel.settings import Settings, load_secrets
+from chengnao.knowledge.worker import KnowledgeWorker
 from chengnao.review.handlers import CONSUMER as REVIEW
 from chengnao.review.handlers import ReviewHandlers
 from chengnao.sensing.readings.store import ReadingsStore
@@ -50,6 +51,7 @@ async def run(settings: Settings) -> None:
                 group.create_task(bus.consume_events(CONSUMER, Handlers(database, deadlines).handle))
                 group.create_task(bus.consume_events(REVIEW, ReviewHandlers(database).handle))
                 group.create_task(ImportWorker(database, settings.home, desk_at(settings.home)).run())
+                group.create_task(KnowledgeWorker(database, settings.home).run())
                 group.create_task(_tidy(settings, database, deadlines))
                 group.create_task(_tell_lag(heartbeat, watch, bus))
                 group.create_task(train_first(settings))

@@ -203,6 +203,7 @@ class Source:
     base_id: str
     about: About
     ends: date | None = None
+    access: Access = Access.PUBLIC
     superseded_by: str | None = None
     superseded_by_title: str | None = None
 

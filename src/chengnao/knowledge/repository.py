@@ -335,7 +335,7 @@ def _document(row: DocumentRow) -> Document:
 
 
 def _source(row: DocumentRow, later_title: str | None) -> Source:
-    return Source(row.id, row.base_id, _about(row), row.ends, row.superseded_by, later_title)
+    return Source(row.id, row.base_id, _about(row), row.ends, Access(row.access), row.superseded_by, later_title)
 
 
 _EDITION = (

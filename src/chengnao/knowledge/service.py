@@ -11,6 +11,9 @@ from pathlib import Path
 from chengnao.kernel.clock import CST
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import NotFound, Unavailable
+from chengnao.knowledge.grounding.answer import answered
+from chengnao.knowledge.grounding.model import Grounded
+from chengnao.knowledge.grounding.question import Rarity
 from chengnao.knowledge.index import Index
 from chengnao.knowledge.model import (
     Document,
@@ -19,10 +22,16 @@ from chengnao.knowledge.model import (
     Hit,
     KnowledgeBase,
     Readership,
+    Validity,
 )
 from chengnao.knowledge.repository import KnowledgeRepository
 from chengnao.knowledge.search import DEPTH, fuse
+from chengnao.knowledge.shelf import LOOKED_AT, rarity_of
+from chengnao.models.client import ModelClient
 from chengnao.models.embedded.embedding import embed
+
+_OUTDATED = 10
+"""Passages that are looked at for texts that are no longer, or not yet, in force."""
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +102,42 @@ async def passage(uow: UnitOfWork, readership: Readership, passage_id: str) -> H
     if passage_id not in found:
         raise NotFound("not_found", kind="段落 passage", id=passage_id)
     return found[passage_id]
+
+
+async def ask(
+    uow: UnitOfWork,
+    home: Path,
+    readership: Readership,
+    question: str,
+    *,
+    on: date | None = None,
+    base_ids: Sequence[str] = (),
+    client: ModelClient | None = None,
+    **asker: str | None,
+) -> Grounded:
+    """An answer whose every sentence stands in a passage that the asker may read, or "no basis found".
+
+    `on` is the day whose law counts, today where it is None. Without a client, or where no model answers, the answer
+    is made of the passages' own sentences. `asker` (purpose, unit_id, division_code, trace) is told to the gateway.
+    """
+    day = on or today(uow)
+    hits = await search(uow, home, readership, question, on=day, base_ids=base_ids, limit=LOOKED_AT)
+    others = await search(uow, home, readership, question, base_ids=base_ids, limit=_OUTDATED)
+    hits += [each for each in others if each.source.validity(day) is not Validity.IN_FORCE]
+    return await answered(question, hits, _rarity(home), day, client, **asker)
+
+
+def _rarity(home: Path) -> Rarity:
+    """How much a pair of characters tells; all the same where there is no index at the moment."""
+    known = rarity_of(index_at(home))
+
+    def rarity(word: str) -> float:
+        try:
+            return known(word)
+        except Unavailable:
+            return 1.0
+
+    return rarity
 
 
 def today(uow: UnitOfWork) -> date:

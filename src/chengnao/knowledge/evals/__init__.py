@@ -1,0 +1,1 @@
+"""Questions with known answers, over texts that were written for them."""

@@ -1,0 +1,1 @@
+"""Answers that rest on passages, and nothing else."""
