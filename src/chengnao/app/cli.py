@@ -24,6 +24,7 @@ from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.messages import message
 from chengnao.kernel.organisation.cli import divisions
 from chengnao.kernel.settings import Settings, load_settings
+from chengnao.models.cli import app as models
 from chengnao.models.embedded.cli import ocr, transcribe
 from chengnao.sensing.cli import decode
 from chengnao.supervision.evaluation.cli import show_indicators
@@ -185,6 +186,7 @@ app.command("indicators", rich_help_panel=PLATFORM)(show_indicators)
 app.add_typer(accounts, name="user", rich_help_panel=PLATFORM)
 app.add_typer(keys, name="secrets", rich_help_panel=PLATFORM)
 app.add_typer(reports, name="reports", rich_help_panel=PLATFORM)
+app.add_typer(models, name="models", rich_help_panel=PLATFORM)
 
 
 def _set_demonstration(settings: Settings, on: bool, speed: float | None = None) -> Settings:

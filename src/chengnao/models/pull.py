@@ -18,11 +18,15 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion
 
 from chengnao.kernel.errors import Conflict, Invalid, Unavailable
 from chengnao.kernel.files import write_atomically
-from chengnao.models.card import CARD, Card, ModelFile, PackageFile, dump_card, model_folder, read_card
+from chengnao.models.card import CARD, Card, ModelFile, PackageFile, Requirement, dump_card, model_folder, read_card
 
 _CHUNK = 1 << 20
 _MARGIN = 64 << 20
@@ -50,6 +54,18 @@ def is_installed(home: Path, card: Card) -> bool:
     folder = model_folder(home, card.id)
     wanted = [each for each in card.files if each.inside is None]
     return all(_size(folder / each.name) == each.bytes for each in wanted)
+
+
+def missing_packages(card: Card) -> list[Requirement]:
+    """The packages that the model needs to run and that are not installed, or not in such a version."""
+    return [each for each in card.requires if not _present(each)]
+
+
+def _present(requirement: Requirement) -> bool:
+    try:
+        return SpecifierSet(requirement.version).contains(version(requirement.package), prereleases=True)
+    except (PackageNotFoundError, InvalidSpecifier, InvalidVersion):
+        return False
 
 
 def pull(home: Path, card: Card, see: See = lambda step: None) -> Path:
