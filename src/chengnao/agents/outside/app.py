@@ -7,6 +7,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from chengnao.agents.outside.a2a_server import A2aServer
 from chengnao.agents.outside.counter import Counter
 from chengnao.agents.outside.guard import Guard
 from chengnao.agents.outside.mcp_server import IDLE_SECONDS, McpServer
@@ -19,7 +20,8 @@ def create_app(
     database: Database, settings: Settings, authority: Authority, *, idle_seconds: float = IDLE_SECONDS
 ) -> Starlette:
     """The application; `idle_seconds`: how long an MCP session lives without a request."""
-    mcp = McpServer(Counter(database, settings, authority), idle_seconds=idle_seconds)
+    counter = Counter(database, settings, authority)
+    mcp = McpServer(counter, idle_seconds=idle_seconds)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -27,7 +29,7 @@ def create_app(
             yield
 
     return Starlette(
-        routes=[Route("/mcp", mcp, methods=["GET", "POST", "DELETE"])],
+        routes=[Route("/mcp", mcp, methods=["GET", "POST", "DELETE"]), *A2aServer(counter).routes],
         middleware=[Middleware(Guard, database, settings)],
         lifespan=lifespan,
     )
