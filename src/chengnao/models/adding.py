@@ -40,16 +40,16 @@ def add_model(home: Path, source: Path, model_id: str, *, link: bool = False) ->
     folder, file = model_folder(home, model_id), card.files[0]
     if (folder / CARD).exists() and not (folder / file.name).exists():
         raise Conflict("model_id_taken", id=model_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    stage = folder / f".{os.getpid()}"
-    stage.mkdir()
+    stage = folder.with_name(f".add.{os.getpid()}")
+    stage.mkdir(parents=True)
     try:
         if link:
             (stage / file.name).symlink_to(source.resolve())
         else:
-            _require_room(folder, file.bytes)
+            _require_room(stage, file.bytes)
             shutil.copyfile(source, stage / file.name)
         check_files(card, stage)
+        folder.mkdir(exist_ok=True)
         (stage / file.name).replace(folder / file.name)
     finally:
         shutil.rmtree(stage)

@@ -20,6 +20,11 @@ from chengnao.models.pull import pull as fetch
 app = typer.Typer(help="模型 / models", no_args_is_help=True)
 out = Console()
 
+_LEGEND = (
+    "● 可用 ready  ↓ 可下载 chengnao models pull ID  ! 需安装 install  ✗ 缺文件 files missing  ◆ 远程 remote\n"
+    "许可后的 ? 表示未核对 / ? after a licence: not verified"
+)
+
 Json = Annotated[bool, typer.Option("--json", help="每行一个 JSON 对象 / one JSON object a line")]
 ModelId = Annotated[str, typer.Argument(help="模型编号，见 chengnao models list / its id", show_default=False)]
 
@@ -39,22 +44,22 @@ def list_models(as_json: Json = False) -> None:
             print(json.dumps(_line(home, card), ensure_ascii=False))
         return
     table = Table(header_style="bold", box=None, pad_edge=False)
-    for column in ("模型 model", "种类 kind", "等级 grade", "许可 licence", "MiB", "状态 state"):
-        table.add_column(column, justify="right" if column == "MiB" else "left", no_wrap=column != "状态 state")
+    for column in ("", "模型 model", "种类 kind", "等级 grade", "许可 licence", "MiB"):
+        table.add_column(column, justify="right" if column == "MiB" else "left", no_wrap=True)
     for card in sorted(cards.values(), key=lambda each: (each.kind, each.id)):
         licence = card.licence.spdx or "—"
         table.add_row(
+            _mark(home, card),
             card.id,
             card.kind.zh,
             card.grade.value,
             licence if card.licence.verified else f"{licence} ?",
-            f"{card.bytes / 2**20:,.0f}" if card.bytes else "—",
-            _state(home, card),
+            f"{card.bytes / 2**20:,.1f}" if card.bytes else "—",
         )
     out.print(table)
-    out.print(
-        "? 许可未核对 / licence not verified   下载 / fetch: chengnao models pull ID", style="dim", highlight=False
-    )
+    out.print(_LEGEND, style="dim", highlight=False)
+    for extra in sorted({each.extra for card in cards.values() for each in missing_packages(card) if each.extra}):
+        out.print(f'! pip install "chengnao[{extra}]"', style="dim", markup=False, highlight=False)
 
 
 @app.command()
@@ -139,12 +144,9 @@ def _line(home: Path, card: Card) -> dict[str, Any]:
     }
 
 
-def _state(home: Path, card: Card) -> str:
+def _mark(home: Path, card: Card) -> str:
     if card.format is ModelFormat.REMOTE:
-        return "[blue]◆[/] 远程 remote"
+        return "[blue]◆[/]"
     if not is_installed(home, card):
-        return "[dim]可下载 pull[/]" if card.pulled else "[yellow]缺文件 files missing[/]"
-    if missing := missing_packages(card):
-        names = sorted({each.extra or each.package for each in missing})
-        return f"[yellow]需安装 needs[/] {', '.join(names)}"
-    return "[green]●[/] 可用 ready"
+        return "[yellow]↓[/]" if card.pulled else "[red]✗[/]"
+    return "[yellow]![/]" if missing_packages(card) else "[green]●[/]"
