@@ -15,11 +15,16 @@ from chengnao.kernel.clock import CST
 from chengnao.kernel.errors import Invalid
 from chengnao.kernel.paging import PageRequest
 from chengnao.kernel.privacy.model import mask
+from chengnao.knowledge import service as knowledge
+from chengnao.knowledge.model import Hit
+from chengnao.knowledge.readership import readership_of
 from chengnao.sensing.devices.model import device_classes
 from chengnao.sensing.devices.repository import DeviceFilter, DeviceRepository
 
 CONTENT_REVIEW = Rule("content-review", "按规则审查内容", rules.content_review)
 KNOWLEDGE_BUILDING = Rule("knowledge-building", "按格式读出文件的标题、文号、日期和发文机关", rules.knowledge_building)
+KNOWLEDGE = "knowledge.read"
+_PASSAGE = 600
 VIEW = "division.read"
 """What everybody who is signed in may do: for tools that read no record."""
 _FARTHEST_DAYS = 3660
@@ -106,6 +111,89 @@ class PaperIn(BaseModel):
     text: Annotated[str, Field(min_length=1, max_length=20_000)]
 
 
+class FindIn(BaseModel):
+    query: Annotated[str, Field(min_length=1, max_length=500, description="要找的内容")]
+    limit: Annotated[int, Field(ge=1, le=10)] = 4
+
+
+class PassageOut(BaseModel):
+    """A passage that the asker may read; `validity` says whether it is in force."""
+
+    id: str
+    title: str
+    text: str
+    document_id: str
+    validity: str
+
+
+class FoundOut(BaseModel):
+    passages: list[PassageOut]
+
+
+def _passage_out(hit: Hit, day: date) -> PassageOut:
+    return PassageOut(
+        id=hit.passage.id,
+        title=f"《{hit.source.about.title}》{hit.passage.label}",
+        text=hit.passage.text[:_PASSAGE],
+        document_id=hit.source.id,
+        validity=hit.source.validity(day).zh,
+    )
+
+
+async def _find_passages(call: Call, given: FindIn) -> FoundOut:
+    day = knowledge.today(call.uow)
+    found = await knowledge.search(
+        call.uow, call.home, readership_of(call.principal), given.query, on=day, limit=given.limit
+    )
+    return FoundOut(passages=[_passage_out(each, day) for each in found])
+
+
+class AskIn(BaseModel):
+    question: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class CitedOut(BaseModel):
+    id: str
+    title: str
+    quote: str
+
+
+class AnswerOut(BaseModel):
+    """Sentences that stand in passages, word for word; `found` false: no basis was found."""
+
+    found: bool
+    answer: str
+    citations: list[CitedOut]
+    conflicts: int
+
+
+async def _ask(call: Call, given: AskIn) -> AnswerOut:
+    found = await knowledge.ask(call.uow, call.home, readership_of(call.principal), given.question)
+    cited = [each for sentence in found.sentences for each in sentence.citations]
+    return AnswerOut(
+        found=found.found,
+        answer=found.text,
+        citations=[
+            CitedOut(
+                id=each.hit.passage.id,
+                title=f"《{each.hit.source.about.title}》{each.hit.passage.label}",
+                quote=each.quote,
+            )
+            for each in cited
+        ],
+        conflicts=len(found.conflicts),
+    )
+
+
+class PassageIn(BaseModel):
+    passage_id: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+async def _read_passage(call: Call, given: PassageIn) -> PassageOut:
+    hit = await knowledge.passage(call.uow, readership_of(call.principal), given.passage_id)
+    return _passage_out(hit, knowledge.today(call.uow))
+
+
 class DeviceIn(BaseModel):
     words: Annotated[str, Field(max_length=60, description="设备名称或编号中的字")] = ""
     class_code: Annotated[str, Field(max_length=64, description="设备类型代码")] = ""
@@ -174,6 +262,36 @@ offer(
         DeviceIn,
         DeviceOut,
         _find_devices,
+    ),
+    Tool(
+        "knowledge.search",
+        "检索知识",
+        "检索现行有效的法规、政策和办事规程的段落",
+        Effect.READ,
+        KNOWLEDGE,
+        FindIn,
+        FoundOut,
+        _find_passages,
+    ),
+    Tool(
+        "knowledge.ask",
+        "依据知识作答",
+        "从知识库摘录答案，每句都有出处；没有依据就说没有",
+        Effect.READ,
+        KNOWLEDGE,
+        AskIn,
+        AnswerOut,
+        _ask,
+    ),
+    Tool(
+        "knowledge.passage",
+        "读取段落",
+        "按编号读取一个段落的原文",
+        Effect.READ,
+        KNOWLEDGE,
+        PassageIn,
+        PassageOut,
+        _read_passage,
     ),
     CONTENT_REVIEW,
     KNOWLEDGE_BUILDING,

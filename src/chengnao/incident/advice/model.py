@@ -15,6 +15,7 @@ class Intent(StrEnum):
     KNOWLEDGE = "knowledge"
     DEVICE = "device"
     WARNING = "warning"
+    AGENT = "agent"
     PAGE = "page"
 
 

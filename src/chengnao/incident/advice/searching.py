@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from chengnao.agents.catalogue.model import Wanted
+from chengnao.agents.catalogue.repository import CatalogueRepository
 from chengnao.agents.tools import Answer, Call, Evidence
 from chengnao.incident.advice import service
 from chengnao.incident.advice.model import Intent, Question, pieces, understood
@@ -18,6 +21,8 @@ from chengnao.kernel.clock import city_text_short
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.paging import PageRequest
 from chengnao.kernel.privacy.model import mask
+from chengnao.knowledge import service as knowledge
+from chengnao.knowledge.readership import readership_of
 from chengnao.sensing.devices.model import device_classes
 from chengnao.sensing.devices.repository import DeviceFilter, DeviceRepository
 from chengnao.warning.repository import WarningRepository
@@ -68,18 +73,21 @@ NAMES = {
     Intent.DEVICE: "设备",
     Intent.KNOWLEDGE: "知识",
     Intent.PAGE: "页面",
+    Intent.AGENT: "智能体",
 }
 
 
 async def search(
-    uow: UnitOfWork, principal: Principal, scope: Scope, text: str, limit: int
+    uow: UnitOfWork, home: Path, principal: Principal, text: str, limit: int
 ) -> tuple[Question, list[Group]]:
     """Everything that the text may mean, the kind that it seems to look for first; empty kinds are left out."""
-    question = understood(text)
+    question, scope = understood(text), Scope.of(principal)
     found = {
         Intent.INCIDENT: await _incidents(uow, scope, question, limit),
+        Intent.KNOWLEDGE: [] if question.number else await _passages(uow, home, principal, text, limit),
         Intent.WARNING: await _warnings(uow, scope, question, limit),
         Intent.DEVICE: await _devices(uow, scope, question, limit),
+        Intent.AGENT: await _agents(uow, principal, question),
         Intent.PAGE: find_pages(principal, text, question),
     }
     order = sorted(found, key=lambda kind: kind is not question.intent)
@@ -103,6 +111,36 @@ async def _incidents(uow: UnitOfWork, scope: Scope, question: Question, limit: i
         for each, count in found
         if count * 2 >= most
     ]
+
+
+async def _passages(uow: UnitOfWork, home: Path, principal: Principal, text: str, limit: int) -> list[Hit]:
+    """Passages that the asker may read and that are in force."""
+    readership = readership_of(principal)
+    found = await knowledge.search(uow, home, readership, text, on=knowledge.today(uow), limit=limit)
+    return [
+        Hit(
+            Intent.KNOWLEDGE.value,
+            each.passage.id,
+            f"{each.source.about.title} {each.passage.label}".strip(),
+            " ".join(each.passage.text.split())[:120],
+            f"/knowledge/{each.source.id}?passage={each.passage.id}",
+        )
+        for each in found
+    ]
+
+
+async def _agents(uow: UnitOfWork, principal: Principal, question: Question) -> list[Hit]:
+    """Agents that the asker may use."""
+    found: dict[str, Hit] = {}
+    for word in question.words:
+        wanted = Wanted(words=word, published_only=True)
+        page = await CatalogueRepository(uow.session).agents(principal, wanted, PageRequest(1, 5))
+        for each in page.items:
+            agent = each.version.definition
+            purpose = agent.purpose if isinstance(agent.purpose, str) else agent.purpose.zh
+            hit = Hit(Intent.AGENT.value, agent.id, agent.name.zh, purpose[:120], f"/agents/{agent.id}")
+            found.setdefault(agent.id, hit)
+    return list(found.values())[:5]
 
 
 async def _warnings(uow: UnitOfWork, scope: Scope, question: Question, limit: int) -> list[Hit]:
@@ -150,7 +188,7 @@ def find_pages(principal: Principal, text: str, question: Question) -> list[Hit]
 async def smart_search(call: Call, given: dict[str, Any]) -> Answer:
     """What was looked for, and how much of it was found."""
     text = str(given.get("query", ""))
-    question, groups = await search(call.uow, call.principal, call.scope, text, 5)
+    question, groups = await search(call.uow, call.home, call.principal, text, 5)
     hits = [hit for group in groups for hit in group.hits]
     shown = "，".join(f"{group.name} {len(group.hits)} 条" for group in groups)
     return Answer(

@@ -12,6 +12,9 @@ from chengnao.incident.classification.model import NO_MATTER, Understanding
 from chengnao.incident.reports.model import title_of
 from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.privacy.model import mask
+from chengnao.knowledge import service as knowledge
+from chengnao.knowledge.model import ANYBODY
+from chengnao.models.client import ModelClient
 
 _AMOUNT = re.compile(
     r"(?P<it>(?:\d[\d,，]*(?:\.\d+)?|[零〇一二两三四五六七八九十百千]{1,8})\s*[万千百]?\s*(?:多|余|来)?\s*(?:元|块钱?|块|万))"
@@ -64,18 +67,25 @@ def next_step(question: str, understanding: Understanding | None = None) -> str:
 
 async def customer_service(call: Call, given: dict[str, Any]) -> Answer:
     """An answer out of public texts with its places, or that there is none; and what to do next."""
-    question = str(given.get("question", "")).strip()
+    return (await answered(call, str(given.get("question", ""))))[0]
+
+
+async def answered(call: Call, question: str, client: ModelClient | None = None) -> tuple[Answer, str]:
+    """The same, put into words by a model where a client is given and one answers; and who did: rule or model."""
+    question = question.strip()
     urgent = next((said for pattern, said in _EMERGENCY if pattern.search(question)), "")
     understanding = None
     if not urgent:
         _, understanding = await service.guesses(call.uow, call.home, question)
     step = next_step(question, understanding)
-    found = [] if urgent or step in ("track", "call") else await public_sentences(call, question)
-    said = "".join(each.quote for each in found)
+    found: list[Evidence] = []
+    said, by = "", "rule"
+    if not urgent and step not in ("track", "call") and not INJECTION.search(question):
+        found, said, by = await _from_public(call, question, client)
     text = urgent or said or (_HOW_TO[step] if step in ("track", "call", "report") else NOT_FOUND)
     if (urgent or said or text is NOT_FOUND) and _HOW_TO[step] not in text:
         text += _HOW_TO[step]
-    return Answer(
+    answer = Answer(
         result={
             "answerable": bool(urgent or said) or step in ("track", "call", "report"),
             "answer": text[:_LIMIT],
@@ -85,11 +95,25 @@ async def customer_service(call: Call, given: dict[str, Any]) -> Answer:
         evidence=found,
         confidence=0.8 if urgent else 0.6 if found else 0.4,
     )
+    return answer, by
 
 
-async def public_sentences(call: Call, question: str) -> list[Evidence]:
-    """Sentences of public texts that answer the question, each with where it stands; none where none do."""
-    return []
+async def _from_public(call: Call, question: str, client: ModelClient | None) -> tuple[list[Evidence], str, str]:
+    """Verified sentences of public texts that answer the question, and who wrote them; empty where none do."""
+    grounded = await knowledge.ask(call.uow, call.home, ANYBODY, question, client=client, purpose=call.agent_id)
+    if not grounded.found:
+        return [], "", "rule"
+    cited = [
+        Evidence(
+            kind="document",
+            id=each.hit.source.id,
+            title=f"《{each.hit.source.about.title}》{each.hit.passage.label}",
+            quote=each.quote,
+        )
+        for sentence in grounded.sentences
+        for each in sentence.citations
+    ]
+    return cited, grounded.text, "model" if grounded.by == "model" else "rule"
 
 
 async def call_transcription(call: Call, given: dict[str, Any]) -> Answer:

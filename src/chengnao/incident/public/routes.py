@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Depends, Header, Query, Request, UploadFile
 from pydantic import BaseModel, Field
 
+from chengnao.agents.general.asking import by_rule
+from chengnao.incident.advice import talking
 from chengnao.incident.catalogue import categories, category_name
 from chengnao.incident.drafts.model import FILE_LIMIT
 from chengnao.incident.drafts.routes import QueueDep
@@ -27,9 +29,14 @@ from chengnao.kernel.organisation.repository import OrganisationRepository
 from chengnao.kernel.paging import PageRequest
 from chengnao.kernel.places import Place
 from chengnao.kernel.web import ContextDep, DivisionCode, Id, UowDep
+from chengnao.models.client import ModelClient
 
 router = APIRouter(prefix="/public", tags=["public"])
 
+MODEL_LABEL = "本回答由人工智能辅助生成，仅供参考；以原文和工作人员答复为准。"
+ANSWER_LABEL = "本回答由系统从公开文件自动摘录，仅供参考；以原文和工作人员答复为准。"
+# A question costs up to a second of work, or a model's time; a crowd waits its turn.
+_asking = asyncio.Semaphore(4)
 # Unpacking a photo takes time and memory; two at a time keep a crowd within bounds.
 _unpacking = asyncio.Semaphore(2)
 
@@ -264,6 +271,52 @@ async def add_public_recording(file: UploadFile, uow: UowDep, context: ContextDe
     draft = await add_draft(uow, context.settings.home, CITIZEN, Channel.CALL, data, CITIZEN.division_code)
     await uow.commit()
     return Kept(id=draft.id)
+
+
+class QuestionIn(BaseModel):
+    question: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class SourceOut(BaseModel):
+    """A public text that the answer quotes."""
+
+    document_id: str
+    title: str
+    quote: str
+
+
+class PublicAnswer(BaseModel):
+    """`found` false: nothing public answers it. `next`: report, track, call, or none. `by`: who put it into words."""
+
+    found: bool
+    answer: str
+    sources: list[SourceOut]
+    next: Literal["report", "track", "call", "none"]
+    by: Literal["model", "rule"]
+    label: str
+    person: str
+
+
+PERSON = "12345"
+"""Where a person answers, at any hour."""
+
+
+@router.post("/ask", dependencies=[Depends(limited("questions"))])
+async def ask(body: QuestionIn, uow: UowDep, context: ContextDep) -> PublicAnswer:
+    """Answer a question out of public texts alone; nothing is changed, and nobody's matter is told of."""
+    async with _asking, ModelClient(context.settings) as client:
+        call = by_rule(uow, context.settings, CITIZEN, "customer-service")
+        answer, by = await talking.answered(call, body.question, client)
+    label = MODEL_LABEL if by == "model" else ANSWER_LABEL
+    return PublicAnswer(
+        found=answer.result["answerable"],
+        answer=answer.result["answer"],
+        sources=[SourceOut(document_id=each.id, title=each.title, quote=each.quote) for each in answer.evidence],
+        next=answer.result["next"],
+        by="model" if by == "model" else "rule",
+        label=label,
+        person=PERSON,
+    )
 
 
 class PublicCategory(BaseModel):
