@@ -181,7 +181,7 @@ async def _records(uow: UnitOfWork, settings: Settings, division: str, mark: str
     ids["draft"] = (await add_draft(uow, settings.home, scanner, Channel.LETTER, letter, division)).id
     ids["task"] = await _assisting(uow, records, mark)
     ids["request"] = await _request(uow, records, incident, mark)
-    writer = Principal(f"writer-{division}", mark, "user", frozenset(), division)
+    writer = Principal(f"writer-{division}", mark, "user", frozenset(), division, records.unit)
     held = await review_content(uow, writer, f"{mark}绝对安全", "website", ai_generated=False)
     ids["content_review"] = held.id
     rule = CategoryRule(new_id(), "noise", (), (f"{mark}喇叭",), division, mark)
