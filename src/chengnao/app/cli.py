@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from chengnao.agents.runtime.cli import app as agents
 from chengnao.app import control, doctor, settings_file
 from chengnao.app.progress import Progress
 from chengnao.app.status import all_ready, both, status_lines, status_table
@@ -24,6 +25,7 @@ from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.messages import message
 from chengnao.kernel.organisation.cli import divisions
 from chengnao.kernel.settings import Settings, load_settings
+from chengnao.knowledge.cli import ask_command
 from chengnao.models.cli import app as models
 from chengnao.models.embedded.cli import ocr, transcribe
 from chengnao.sensing.cli import decode
@@ -181,8 +183,10 @@ app.command("classify", rich_help_panel=FILES)(classify_command(training_rows))
 app.add_typer(train_app, name="train", rich_help_panel=FILES)
 app.command("ocr", rich_help_panel=FILES)(ocr)
 app.command("transcribe", rich_help_panel=FILES)(transcribe)
+app.command("ask", rich_help_panel=FILES)(ask_command)
 app.command("divisions", rich_help_panel=FILES)(divisions)
 app.command("indicators", rich_help_panel=PLATFORM)(show_indicators)
+app.add_typer(agents, name="agent", rich_help_panel=PLATFORM)
 app.add_typer(accounts, name="user", rich_help_panel=PLATFORM)
 app.add_typer(keys, name="secrets", rich_help_panel=PLATFORM)
 app.add_typer(reports, name="reports", rich_help_panel=PLATFORM)
