@@ -389,10 +389,10 @@ ROUTES: dict[str, Route] = {
     "POST /api/knowledge/documents/{document_id}/versions": Route(
         "knowledge.write", lambda r: {"files": {"file": ("a.md", "第一条 新的示例。".encode(), "text/markdown")}}
     ),
-    "POST /api/knowledge/documents/{document_id}/withdraw": Route("knowledge.write", lambda r: json(reason="不再适用")),
     "GET /api/knowledge/search": Route("knowledge.read", lambda r: {"params": {"q": "规定"}}),
     "GET /api/knowledge/passages/{passage_id}": Route("knowledge.read"),
     "POST /api/knowledge/ask": Route("knowledge.read", lambda r: json(question="规定是什么？", model=False)),
+    "POST /api/knowledge/documents/{document_id}/withdraw": Route("knowledge.write", lambda r: json(reason="不再适用")),
     "GET /api/situation": Route("situation.read"),
     "GET /api/situation/map": Route("situation.read"),
     "GET /api/stream": Route("situation.read"),
@@ -445,6 +445,7 @@ NAMES_NO_RECORD = {
     "POST /api/agents",
     "POST /api/agents/check",
     "POST /api/models/check",
+    "POST /api/knowledge/ask",
 }
 """Routes that change something but name no record of a district: there is no foreign side to them."""
 
