@@ -1,22 +1,18 @@
 """What tools see on a photo and hear in a recording that somebody sent: counts, quality, words; never who it is."""
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from chengnao.agents.general.pictures import density, quality_of
 from chengnao.agents.tools import Call
 from chengnao.incident.drafts.reader import Reader
 from chengnao.incident.drafts.service import file_of, require_draft
 from chengnao.incident.photos import photo_path, require_photo
 from chengnao.incident.reports.model import Channel
 from chengnao.kernel.apart import run_apart
-from chengnao.kernel.errors import Conflict, NotFound, Unavailable
+from chengnao.kernel.errors import Conflict, NotFound
 from chengnao.kernel.privacy.model import mask
-from chengnao.models.embedded.persons import find_persons
-from chengnao.models.embedded.pictures import Pixels, read_pixels
+from chengnao.models.embedded.snapshot import Quality, density_of
 
 _SECONDS = 60.0
 _TEXT = 2_000
@@ -55,31 +51,22 @@ class SpeechOut(BaseModel):
     seconds: float | None
 
 
-def look_apart(data: bytes, home: Path, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """For `kernel/apart.py`: the quality of the picture, and how many persons are on it."""
-    pixels = read_pixels(data)
-    yield {"quality": vars(quality_of(pixels)), "persons": _count(pixels, home)}
-
-
-def _count(pixels: Pixels, home: Path) -> int | None:
-    """None where the model that knows persons was not fetched."""
-    try:
-        return len(find_persons(pixels, home))
-    except Unavailable:
-        return None
-
-
 async def persons(call: Call, given: PictureIn) -> PersonsOut:
     """How many persons are on the photo, and how far that can be relied on; nothing of it but numbers is kept."""
     data = await _photo(call, given.photo_id)
-    work = "chengnao.incident.advice.sight:look_apart"
+    work = "chengnao.models.embedded.snapshot:snapshot_apart"
     [found] = await run_apart(work, data, home=call.home, seconds=_SECONDS)
-    quality, count = found["quality"], found["persons"]
+    return persons_out(Quality(**found["quality"]), found["persons"])
+
+
+def persons_out(quality: Quality, count: int | None) -> PersonsOut:
+    """The answer of these measures."""
     return PersonsOut(
         persons=count,
-        density="未知" if count is None else density(count),
-        reliable=count is not None and not quality["problems"],
-        **{name: quality[name] for name in ("problems", "width", "height", "brightness", "contrast", "sharpness")},
+        density="未知" if count is None else density_of(count).zh,
+        reliable=count is not None and not quality.faults,
+        problems=[fault.zh for fault in quality.faults],
+        **vars(quality),
     )
 
 

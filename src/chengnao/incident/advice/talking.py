@@ -3,11 +3,10 @@
 import re
 from typing import Any
 
-from chengnao.agents.general.pictures import density, judged
 from chengnao.agents.general.review import INJECTION
 from chengnao.agents.tools import Answer, Call, Evidence
 from chengnao.incident.advice import service
-from chengnao.incident.advice.sight import PersonsOut, PictureIn, RecordingIn, hear, persons, read
+from chengnao.incident.advice.sight import PersonsOut, PictureIn, RecordingIn, hear, persons, persons_out, read
 from chengnao.incident.classification.model import NO_MATTER, Understanding
 from chengnao.incident.reports.model import title_of
 from chengnao.kernel.errors import ChengnaoError
@@ -15,6 +14,7 @@ from chengnao.kernel.privacy.model import mask
 from chengnao.knowledge import service as knowledge
 from chengnao.knowledge.model import ANYBODY
 from chengnao.models.client import ModelClient
+from chengnao.models.embedded.snapshot import Quality
 
 _AMOUNT = re.compile(
     r"(?P<it>(?:\d[\d,，]*(?:\.\d+)?|[零〇一二两三四五六七八九十百千]{1,8})\s*[万千百]?\s*(?:多|余|来)?\s*(?:元|块钱?|块|万))"
@@ -192,7 +192,7 @@ async def camera_review(call: Call, given: dict[str, Any]) -> Answer:
 async def _seen(call: Call, given: dict[str, Any]) -> tuple[PersonsOut, str]:
     measures = given.get("measures")
     if isinstance(measures, dict):
-        quality = judged(
+        quality = Quality(
             int(measures.get("width", 1920)),
             int(measures.get("height", 1080)),
             float(measures.get("brightness", 120.0)),
@@ -200,14 +200,7 @@ async def _seen(call: Call, given: dict[str, Any]) -> tuple[PersonsOut, str]:
             float(measures.get("sharpness", 500.0)),
         )
         count = measures.get("persons")
-        number = None if count is None else int(count)
-        seen = PersonsOut(
-            persons=number,
-            density="未知" if number is None else density(number),
-            reliable=number is not None and quality.usable,
-            problems=list(quality.problems),
-            **{name: getattr(quality, name) for name in ("width", "height", "brightness", "contrast", "sharpness")},
-        )
+        seen = persons_out(quality, None if count is None else int(count))
         return seen, mask(str(measures.get("text", "")))
     picture = PictureIn(photo_id=str(given.get("photo_id", "")))
     seen = await persons(call, picture)

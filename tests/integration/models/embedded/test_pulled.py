@@ -72,17 +72,21 @@ def test_a_temple_without_people_is_a_good_picture_of_nobody() -> None:
     found = snapshot.look(picture, home, ground_m2=500)
     assert found.faults == ()
     assert found.persons == 0
-    assert found.density is snapshot.Density.EMPTY
+    assert found.density is snapshot.Density.NOBODY
     again = snapshot.look(picture, home, ground_m2=500, before=found.marks)
     assert again.faults == (snapshot.Fault.FROZEN,)
-    assert again.density is None
+
+
+def test_without_the_model_the_picture_is_judged_and_nobody_counted(tmp_path: Path) -> None:
+    found = snapshot.look(load_sample_image("china.jpg"), tmp_path)
+    assert (found.persons, found.density, found.faults) == (None, None, ())
 
 
 async def test_a_snapshot_leaves_numbers_alone() -> None:
     home = pulled(persons.MODEL)
     data = saved(Image.fromarray(load_sample_image("china.jpg")), "JPEG")
     (found,) = await run_apart("chengnao.models.embedded.snapshot:snapshot_apart", data, home=home, seconds=60)
-    assert set(found) == {"persons", "density", "faults", "marks"}
+    assert set(found) == {"quality", "persons", "density", "faults", "marks"}
     assert len(json.dumps(found)) < 2_000
     assert not list(home.rglob("*.jpg"))
 
