@@ -28,6 +28,7 @@ from chengnao.kernel.settings import Settings, load_settings
 from chengnao.knowledge.cli import ask_command
 from chengnao.models.cli import app as models
 from chengnao.models.embedded.cli import ocr, transcribe
+from chengnao.models.training.cli import add_training_commands
 from chengnao.sensing.cli import decode
 from chengnao.supervision.evaluation.cli import show_indicators
 
@@ -180,6 +181,7 @@ def demo(
 app.command("decode", rich_help_panel=FILES)(decode)
 app.command("merge", rich_help_panel=FILES)(merge)
 app.command("classify", rich_help_panel=FILES)(classify_command(training_rows))
+add_training_commands(train_app)
 app.add_typer(train_app, name="train", rich_help_panel=FILES)
 app.command("ocr", rich_help_panel=FILES)(ocr)
 app.command("transcribe", rich_help_panel=FILES)(transcribe)
