@@ -5,6 +5,12 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Access
+         * @description Who may read a document: anybody; whoever works in its division, below it or above it; named units alone.
+         * @enum {string}
+         */
+        Access: "public" | "internal" | "sensitive";
+        /**
          * Action
          * @enum {string}
          */
@@ -23,6 +29,46 @@ export interface components {
             needs: components["schemas"]["Need"][];
             /** Primary */
             primary: boolean;
+        };
+        /**
+         * AdviceOut
+         * @description `category` none: nothing to handle. `unit_id` empty: the responsibilities name no unit.
+         */
+        AdviceOut: {
+            /**
+             * By
+             * @default rule
+             * @constant
+             */
+            by: "rule";
+            /**
+             * Label
+             * @default 由规则自动生成，供参考；是否采用由工作人员决定。
+             */
+            label: string;
+            /** Confidence */
+            confidence: number;
+            /** Evidence */
+            evidence: components["schemas"]["Evidence"][];
+            run?: components["schemas"]["RunOut"] | null;
+            /** Category */
+            category: string;
+            /** Category Name */
+            category_name: string;
+            /** Grade */
+            grade: number;
+            /** Unit Id */
+            unit_id: string;
+            /** Unit Name */
+            unit_name: string;
+            /** Reason */
+            reason: string;
+            /** Candidates */
+            candidates: components["schemas"]["chengnao__incident__advice__routes__GuessOut"][];
+            /** Measure */
+            measure: string;
+            /** Cases */
+            cases: components["schemas"]["chengnao__incident__advice__routes__CaseOut"][];
         };
         /**
          * AgentDetail
@@ -188,6 +234,40 @@ export interface components {
          */
         Anchor: "opened" | "closed" | "dispatched" | "received" | "rated";
         /**
+         * AnswerOut
+         * @description An answer, or `found: false` with the text 未找到依据. `by`: who worded it; `outdated`: texts that would have
+         *     answered and are not in force; `dropped`: sentences of a model that no passage carried; `suspects`: passages that
+         *     speak to machines and were left out.
+         */
+        AnswerOut: {
+            /** Found */
+            found: boolean;
+            /** Text */
+            text: string;
+            /** Sentences */
+            sentences: components["schemas"]["SentenceOut"][];
+            /** Conflicts */
+            conflicts: components["schemas"]["ConflictOut"][];
+            /** Outdated */
+            outdated: components["schemas"]["CitationOut"][];
+            /** Suspects */
+            suspects: components["schemas"]["FoundOut"][];
+            /**
+             * By
+             * @enum {string}
+             */
+            by: "model" | "extract";
+            /** Confidence */
+            confidence: number;
+            /** Dropped */
+            dropped: number;
+        };
+        /** AppealIn */
+        AppealIn: {
+            /** Reason */
+            reason: string;
+        };
+        /**
          * ApprovalOut
          * @description Leave for one call; times are real time. `own`: the asker asked for it, and so cannot decide on it.
          */
@@ -249,6 +329,26 @@ export interface components {
          */
         ApprovalState: "open" | "granted" | "refused" | "expired" | "used";
         /**
+         * AskIn
+         * @description `at`: the day whose law counts, today where it is missing; `model`: false for an answer without a model.
+         */
+        AskIn: {
+            /** Question */
+            question: string;
+            /**
+             * Base Ids
+             * @default []
+             */
+            base_ids: string[];
+            /** At */
+            at?: string | null;
+            /**
+             * Model
+             * @default true
+             */
+            model: boolean;
+        };
+        /**
          * AssistAction
          * @enum {string}
          */
@@ -286,6 +386,56 @@ export interface components {
          * @enum {string}
          */
         Autonomy: "suggest" | "act_with_approval" | "act";
+        /**
+         * BaseIn
+         * @description `access` and `shared_units` are what its documents get where nothing else is said.
+         */
+        BaseIn: {
+            /** Name */
+            name: string;
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /** @default internal */
+            access: components["schemas"]["Access"];
+            /** Division Code */
+            division_code?: string | null;
+            /** Unit Id */
+            unit_id?: string | null;
+            /**
+             * Shared Units
+             * @default []
+             */
+            shared_units: string[];
+        };
+        /**
+         * BaseOut
+         * @description `documents`: how many of them the asker may see.
+         */
+        BaseOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            access: components["schemas"]["Access"];
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /** Shared Units */
+            shared_units: string[];
+            /** Documents */
+            documents: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
         /** Body_add_incident_photo_api_incidents__incident_id__photos_post */
         Body_add_incident_photo_api_incidents__incident_id__photos_post: {
             /** File */
@@ -306,6 +456,42 @@ export interface components {
             /** File */
             file: string;
         };
+        /** Body_create_document_api_knowledge_bases__base_id__documents_post */
+        Body_create_document_api_knowledge_bases__base_id__documents_post: {
+            /** File */
+            file: string;
+            /**
+             * Title
+             * @default
+             */
+            title: string;
+            /** @default other */
+            kind: components["schemas"]["DocumentKind"];
+            /**
+             * Issuer
+             * @default
+             */
+            issuer: string;
+            /**
+             * Number
+             * @default
+             */
+            number: string;
+            /** Valid From */
+            valid_from?: string | null;
+            /** Valid To */
+            valid_to?: string | null;
+            /** Supersedes */
+            supersedes?: string | null;
+            access?: components["schemas"]["Access"] | null;
+            /** Shared Units */
+            shared_units?: string[] | null;
+            /**
+             * Synthetic
+             * @default false
+             */
+            synthetic: boolean;
+        };
         /** Body_create_draft_api_drafts_post */
         Body_create_draft_api_drafts_post: {
             /** File */
@@ -317,6 +503,11 @@ export interface components {
             channel: "letter" | "call";
             /** Division Code */
             division_code?: string | null;
+        };
+        /** Body_create_edition_api_knowledge_documents__document_id__versions_post */
+        Body_create_edition_api_knowledge_documents__document_id__versions_post: {
+            /** File */
+            file: string;
         };
         /** Body_import_reports_api_reports_import_post */
         Body_import_reports_api_reports_import_post: {
@@ -665,6 +856,16 @@ export interface components {
          */
         Channel: "citizen" | "hotline" | "patrol" | "open311" | "import" | "letter" | "call" | "machine";
         /**
+         * CheckIn
+         * @description `facts`: the paragraphs that code wrote; `text`: what somebody or a model made of them.
+         */
+        CheckIn: {
+            /** Facts */
+            facts: string[];
+            /** Text */
+            text: string;
+        };
+        /**
          * CheckedOut
          * @description `definition` is there where the text could be read, also with errors left.
          */
@@ -672,13 +873,28 @@ export interface components {
             /** Ok */
             ok: boolean;
             /** Errors */
-            errors: components["schemas"]["ProblemOut"][];
+            errors: components["schemas"]["chengnao__agents__catalogue__views__ProblemOut"][];
             /** Definition */
             definition: {
                 [key: string]: unknown;
             } | null;
             /** Yaml */
             yaml: string | null;
+        };
+        /**
+         * CitationOut
+         * @description `quote` stands in the passage, word for word.
+         */
+        CitationOut: {
+            /** Passage Id */
+            passage_id: string;
+            document: components["schemas"]["chengnao__knowledge__views__SourceOut"];
+            /** Label */
+            label: string;
+            /** Page */
+            page: number | null;
+            /** Quote */
+            quote: string;
         };
         /**
          * ClientIn
@@ -753,6 +969,19 @@ export interface components {
             incident_id: string;
         };
         /**
+         * ConflictOut
+         * @description Two texts in force that give different amounts for what seems to be one thing.
+         */
+        ConflictOut: {
+            first: components["schemas"]["CitationOut"];
+            second: components["schemas"]["CitationOut"];
+            /** Amounts */
+            amounts: [
+                string,
+                string
+            ];
+        };
+        /**
          * ContactIn
          * @description `purpose`: why it must be read; it is put on record.
          */
@@ -771,6 +1000,61 @@ export interface components {
             phone: string | null;
             /** Content */
             content: string;
+        };
+        /**
+         * ContentReviewOut
+         * @description A review. Whoever asked for it may appeal, and another person decides; nothing in it is about a person.
+         */
+        ContentReviewOut: {
+            /** Id */
+            id: string;
+            /** Text */
+            text: string;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "website" | "wechat" | "weibo" | "sms" | "notice" | "answer";
+            /** Ai Generated */
+            ai_generated: boolean;
+            /** Passed */
+            passed: boolean;
+            /** Issues */
+            issues: components["schemas"]["IssueOut"][];
+            state: components["schemas"]["chengnao__agents__general__model__ReviewState"];
+            /** State Name */
+            state_name: string;
+            /**
+             * By
+             * @default rule
+             * @constant
+             */
+            by: "rule";
+            /**
+             * Label
+             * @default 由规则自动生成，供参考；是否采用由工作人员决定。
+             */
+            label: string;
+            /** Asked By */
+            asked_by: string;
+            /** Asked By Name */
+            asked_by_name: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Appeal */
+            appeal: string;
+            /** Appealed At */
+            appealed_at: string | null;
+            /** Decision */
+            decision: string;
+            /** Decided By Name */
+            decided_by_name: string | null;
+            /** Decided At */
+            decided_at: string | null;
+            run?: components["schemas"]["RunOut"] | null;
         };
         /**
          * CorrectionIn
@@ -1256,6 +1540,146 @@ export interface components {
             label_lat: number | null;
         };
         /**
+         * DocumentDetail
+         * @description With its editions, the newest first, and a page of its passages.
+         */
+        DocumentDetail: {
+            /** Id */
+            id: string;
+            /** Base Id */
+            base_id: string;
+            /** Title */
+            title: string;
+            kind: components["schemas"]["DocumentKind"];
+            /** Kind Name */
+            kind_name: string;
+            /** Issuer */
+            issuer: string;
+            /** Number */
+            number: string;
+            /** Valid From */
+            valid_from: string | null;
+            /** Valid To */
+            valid_to: string | null;
+            /** Ends */
+            ends: string | null;
+            validity: components["schemas"]["Validity"];
+            /** Validity Name */
+            validity_name: string;
+            /** Supersedes */
+            supersedes: string | null;
+            /** Superseded By */
+            superseded_by: string | null;
+            /** Synthetic */
+            synthetic: boolean;
+            access: components["schemas"]["Access"];
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /** Shared Units */
+            shared_units: string[];
+            state: components["schemas"]["DocumentState"];
+            /** State Name */
+            state_name: string;
+            newest: components["schemas"]["EditionOut"] | null;
+            /** Searched */
+            searched: number | null;
+            /** Withdrawn Reason */
+            withdrawn_reason: string | null;
+            /** Created By Name */
+            created_by_name: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Editions */
+            editions: components["schemas"]["EditionOut"][];
+            /** Passages */
+            passages: components["schemas"]["PassageOut"][];
+            /** Passages Total */
+            passages_total: number;
+        };
+        /**
+         * DocumentKind
+         * @description What sort of text it is.
+         * @enum {string}
+         */
+        DocumentKind: "law" | "policy" | "plan" | "procedure" | "notice" | "standard" | "case" | "other";
+        /**
+         * DocumentOut
+         * @description `newest` is the newest edition; `searched` the number of the one that is searched, None where there is none.
+         */
+        DocumentOut: {
+            /** Id */
+            id: string;
+            /** Base Id */
+            base_id: string;
+            /** Title */
+            title: string;
+            kind: components["schemas"]["DocumentKind"];
+            /** Kind Name */
+            kind_name: string;
+            /** Issuer */
+            issuer: string;
+            /** Number */
+            number: string;
+            /** Valid From */
+            valid_from: string | null;
+            /** Valid To */
+            valid_to: string | null;
+            /** Ends */
+            ends: string | null;
+            validity: components["schemas"]["Validity"];
+            /** Validity Name */
+            validity_name: string;
+            /** Supersedes */
+            supersedes: string | null;
+            /** Superseded By */
+            superseded_by: string | null;
+            /** Synthetic */
+            synthetic: boolean;
+            access: components["schemas"]["Access"];
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /** Shared Units */
+            shared_units: string[];
+            state: components["schemas"]["DocumentState"];
+            /** State Name */
+            state_name: string;
+            newest: components["schemas"]["EditionOut"] | null;
+            /** Searched */
+            searched: number | null;
+            /** Withdrawn Reason */
+            withdrawn_reason: string | null;
+            /** Created By Name */
+            created_by_name: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * DocumentState
+         * @description How far the newest edition of a document has come.
+         * @enum {string}
+         */
+        DocumentState: "received" | "reading" | "ready" | "failed" | "withdrawn";
+        /**
          * DraftDetail
          * @description `text` as it stands; `lines` as the machine read them; `personal`: what readers of the report will not see.
          */
@@ -1306,48 +1730,17 @@ export interface components {
             personal: components["schemas"]["PersonalOut"][];
         };
         /**
-         * DraftOut
-         * @description `confidence`: 0 to 1, None where nothing was guessed; `report_id`: of the report that it is or came with.
+         * DraftIn
+         * @description `model`: have the agent write one too. `run_id`: keep what that run wrote.
          */
-        DraftOut: {
-            /** Id */
-            id: string;
-            channel: components["schemas"]["Channel"];
-            /** Channel Name */
-            channel_name: string;
-            state: components["schemas"]["DraftState"];
-            /** State Name */
-            state_name: string;
-            problem: components["schemas"]["chengnao__incident__drafts__routes__Problem"] | null;
-            /** Media Type */
-            media_type: string;
-            /** Size */
-            size: number;
-            /** Engine */
-            engine: string | null;
-            /** Pages */
-            pages: number | null;
-            /** Seconds */
-            seconds: number | null;
-            /** Confidence */
-            confidence: number | null;
-            /** Division Code */
-            division_code: string;
-            /** Created By Name */
-            created_by_name: string;
+        DraftIn: {
             /**
-             * Created At
-             * Format: date-time
+             * Model
+             * @default false
              */
-            created_at: string;
-            /** Report Id */
-            report_id: string | null;
-            /** Ended By Name */
-            ended_by_name: string | null;
-            /** Ended At */
-            ended_at: string | null;
-            /** Version */
-            version: number;
+            model: boolean;
+            /** Run Id */
+            run_id?: string | null;
         };
         /**
          * DraftState
@@ -1438,6 +1831,35 @@ export interface components {
             id: string;
             /** User Name */
             user_name: string | null;
+        };
+        /**
+         * EditionOut
+         * @description `flags`: `hidden_text`, `speaks_to_machines`; `engine`: text or ocr.
+         */
+        EditionOut: {
+            /** Number */
+            number: number;
+            /** File Name */
+            file_name: string;
+            /** Size */
+            size: number;
+            state: components["schemas"]["DocumentState"];
+            problem: components["schemas"]["chengnao__knowledge__views__ProblemOut"] | null;
+            /** Pages */
+            pages: number | null;
+            /** Engine */
+            engine: string | null;
+            /** Passages */
+            passages: number;
+            /** Flags */
+            flags: string[];
+            /** Created By Name */
+            created_by_name: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
         };
         /**
          * Effect
@@ -1691,6 +2113,38 @@ export interface components {
              */
             quote: string;
         };
+        /**
+         * ExplanationOut
+         * @description `trend`: rising, falling, steady or unknown; `neighbours`: open warnings of the category within 5 km.
+         */
+        ExplanationOut: {
+            /**
+             * By
+             * @default rule
+             * @constant
+             */
+            by: "rule";
+            /**
+             * Label
+             * @default 由规则自动生成，供参考；是否采用由工作人员决定。
+             */
+            label: string;
+            /** Confidence */
+            confidence: number;
+            /** Evidence */
+            evidence: components["schemas"]["Evidence"][];
+            run?: components["schemas"]["RunOut"] | null;
+            /** Answerable */
+            answerable: boolean;
+            /** Trend */
+            trend: string;
+            /** Explanation */
+            explanation: string;
+            /** Action */
+            action: string;
+            /** Neighbours */
+            neighbours: number;
+        };
         /** FactsOut */
         FactsOut: {
             incident: components["schemas"]["IncidentOut"];
@@ -1737,6 +2191,22 @@ export interface components {
              */
             at: string;
         };
+        /** FigureIn */
+        FigureIn: {
+            /** Name */
+            name: string;
+            /** Value */
+            value: number | null;
+            /** Before */
+            before?: number | null;
+            /**
+             * Unit
+             * @default
+             */
+            unit: string;
+            /** Better */
+            better?: ("higher" | "lower") | null;
+        };
         /**
          * FindingOut
          * @description A cause (with its `code` and `name`) or a lesson, and who wrote it.
@@ -1780,19 +2250,29 @@ export interface components {
          */
         Form: "frame" | "row" | "message";
         /**
+         * FoundOut
+         * @description A passage that was found; `score` orders the passages of one answer and means nothing beside another's.
+         */
+        FoundOut: {
+            passage: components["schemas"]["PassageOut"];
+            document: components["schemas"]["chengnao__knowledge__views__SourceOut"];
+            /** Score */
+            score: number;
+        };
+        /**
          * Grade
          * @description How far its output may be relied on, by what was measured; a route may ask for a lowest grade.
          * @enum {string}
          */
         Grade: "ungraded" | "basic" | "standard" | "high";
-        /** GuessOut */
-        GuessOut: {
-            /** Category */
-            category: string;
+        /** GroupOut */
+        GroupOut: {
+            /** Kind */
+            kind: string;
             /** Name */
             name: string;
-            /** Confidence */
-            confidence: number;
+            /** Hits */
+            hits: components["schemas"]["HitOut"][];
         };
         /** Healthy */
         Healthy: {
@@ -1904,6 +2384,22 @@ export interface components {
             } | null;
             /** Handled By */
             handled_by: string | null;
+        };
+        /**
+         * HitOut
+         * @description `path`: where the console shows it.
+         */
+        HitOut: {
+            /** Kind */
+            kind: string;
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Detail */
+            detail: string;
+            /** Path */
+            path: string;
         };
         /**
          * ImportOut
@@ -2177,6 +2673,25 @@ export interface components {
             closed_at: string | null;
             /** Version */
             version: number;
+        };
+        /**
+         * IssueOut
+         * @description One finding. `level` stop: not to be published so; mind: a person decides.
+         */
+        IssueOut: {
+            /** Kind */
+            kind: string;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "stop" | "mind";
+            /** Quote */
+            quote: string;
+            /** Reason */
+            reason: string;
+            /** Advice */
+            advice: string;
         };
         /**
          * Item
@@ -3020,6 +3535,17 @@ export interface components {
             /** Size */
             size: number;
         };
+        /** PageOf[BaseOut] */
+        PageOf_BaseOut_: {
+            /** Items */
+            items: components["schemas"]["BaseOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
         /** PageOf[BudgetOut] */
         PageOf_BudgetOut_: {
             /** Items */
@@ -3046,6 +3572,17 @@ export interface components {
         PageOf_CategoryRuleOut_: {
             /** Items */
             items: components["schemas"]["CategoryRuleOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[ContentReviewOut] */
+        PageOf_ContentReviewOut_: {
+            /** Items */
+            items: components["schemas"]["ContentReviewOut"][];
             /** Total */
             total: number;
             /** Page */
@@ -3086,10 +3623,21 @@ export interface components {
             /** Size */
             size: number;
         };
+        /** PageOf[DocumentOut] */
+        PageOf_DocumentOut_: {
+            /** Items */
+            items: components["schemas"]["DocumentOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
         /** PageOf[DraftOut] */
         PageOf_DraftOut_: {
             /** Items */
-            items: components["schemas"]["DraftOut"][];
+            items: components["schemas"]["chengnao__incident__drafts__routes__DraftOut"][];
             /** Total */
             total: number;
             /** Page */
@@ -3413,6 +3961,30 @@ export interface components {
             kind: string;
         };
         /**
+         * PassageOut
+         * @description `label`: where it stands, in words; `start`, `end`: characters in the text; `suspect`: it speaks to machines.
+         */
+        PassageOut: {
+            /** Id */
+            id: string;
+            /** Text */
+            text: string;
+            /** Path */
+            path: string[];
+            /** Article */
+            article: string | null;
+            /** Label */
+            label: string;
+            /** Page */
+            page: number | null;
+            /** Start */
+            start: number;
+            /** End */
+            end: number;
+            /** Suspect */
+            suspect: boolean;
+        };
+        /**
          * Period
          * @description A calendar period of the city (UTC+8).
          * @enum {string}
@@ -3485,20 +4057,6 @@ export interface components {
                 number,
                 number
             ];
-        };
-        /**
-         * ProblemOut
-         * @description `line` counts from 1 in the YAML text; None where the definition came as an object.
-         */
-        ProblemOut: {
-            /** Path */
-            path: string;
-            /** Line */
-            line: number | null;
-            /** Message */
-            message: string;
-            /** Message En */
-            message_en: string;
         };
         /**
          * ProgressOut
@@ -4056,45 +4614,6 @@ export interface components {
          */
         ReplicaState: "starting" | "ready" | "paused" | "refused";
         /**
-         * ReportIn
-         * @description `category` may be left out: the words tell it, or a person does. `answer` closes the matter at once.
-         */
-        ReportIn: {
-            /** Content */
-            content: string;
-            /** Category */
-            category?: string | null;
-            /** Division Code */
-            division_code?: string | null;
-            /** Lon */
-            lon?: number | null;
-            /** Lat */
-            lat?: number | null;
-            /**
-             * Address
-             * @default
-             */
-            address: string;
-            /** @default machine */
-            channel: components["schemas"]["Channel"];
-            /** Reporter Name */
-            reporter_name?: string | null;
-            /** Reporter Phone */
-            reporter_phone?: string | null;
-            /**
-             * Photo Ids
-             * @default []
-             */
-            photo_ids: string[];
-            /** External Id */
-            external_id?: string | null;
-            /**
-             * Answer
-             * @default
-             */
-            answer: string;
-        };
-        /**
          * ReportMade
          * @description `code`: with it the reporter asks what became of the matter; it is shown only now.
          */
@@ -4408,7 +4927,7 @@ export interface components {
             number: string;
             /** Title */
             title: string;
-            state: components["schemas"]["ReviewState"];
+            state: components["schemas"]["chengnao__review__model__ReviewState"];
             /** State Name */
             state_name: string;
             /** Occasions */
@@ -4466,7 +4985,7 @@ export interface components {
             number: string;
             /** Title */
             title: string;
-            state: components["schemas"]["ReviewState"];
+            state: components["schemas"]["chengnao__review__model__ReviewState"];
             /** State Name */
             state_name: string;
             /** Occasions */
@@ -4499,11 +5018,6 @@ export interface components {
             /** Version */
             version: number;
         };
-        /**
-         * ReviewState
-         * @enum {string}
-         */
-        ReviewState: "open" | "finished";
         /** RoadOut */
         RoadOut: {
             /** Name */
@@ -4849,12 +5363,33 @@ export interface components {
             mark: number;
         };
         /**
+         * SearchOut
+         * @description `intent`: what the text seems to look for, whose group comes first; `words`: what was searched by.
+         */
+        SearchOut: {
+            /** Q */
+            q: string;
+            /** Intent */
+            intent: string;
+            /** Words */
+            words: string[];
+            /** Groups */
+            groups: components["schemas"]["GroupOut"][];
+        };
+        /**
          * SeenIn
          * @description `version`: of the draft as it was seen.
          */
         SeenIn: {
             /** Version */
             version: number;
+        };
+        /** SentenceOut */
+        SentenceOut: {
+            /** Text */
+            text: string;
+            /** Citations */
+            citations: components["schemas"]["CitationOut"][];
         };
         /**
          * SeriesOut
@@ -5333,16 +5868,6 @@ export interface components {
             models: string[];
         };
         /**
-         * TextIn
-         * @description `at`: when it was received, which "昨天" counts from; now where it is left out.
-         */
-        TextIn: {
-            /** Text */
-            text: string;
-            /** At */
-            at?: string | null;
-        };
-        /**
          * TextOut
          * @description Prompt and answer as JSON, which ends early where it was very long.
          */
@@ -5616,7 +6141,7 @@ export interface components {
             /** Abstained */
             abstained: boolean;
             /** Alternatives */
-            alternatives: components["schemas"]["GuessOut"][];
+            alternatives: components["schemas"]["chengnao__incident__classification__routes__GuessOut"][];
             /** Category Reasons */
             category_reasons: components["schemas"]["chengnao__incident__classification__routes__ReasonOut"][];
             /** Grade */
@@ -5764,6 +6289,12 @@ export interface components {
             /** Demonstration */
             demonstration: boolean;
         };
+        /**
+         * Validity
+         * @description Whether a text was in force on a day.
+         * @enum {string}
+         */
+        Validity: "in_force" | "not_yet" | "expired" | "superseded";
         /**
          * Verdict
          * @enum {string}
@@ -5922,10 +6453,29 @@ export interface components {
          * @enum {string}
          */
         WarningState: "open" | "cleared";
+        /** WithdrawIn */
+        WithdrawIn: {
+            /** Reason */
+            reason: string;
+        };
         /** YamlIn */
         YamlIn: {
             /** Yaml */
             yaml: string;
+        };
+        /**
+         * ProblemOut
+         * @description `line` counts from 1 in the YAML text; None where the definition came as an object.
+         */
+        chengnao__agents__catalogue__views__ProblemOut: {
+            /** Path */
+            path: string;
+            /** Line */
+            line: number | null;
+            /** Message */
+            message: string;
+            /** Message En */
+            message_en: string;
         };
         /**
          * UsageOut
@@ -5989,6 +6539,45 @@ export interface components {
             /** Id */
             id: string;
         };
+        /**
+         * ReviewState
+         * @enum {string}
+         */
+        chengnao__agents__general__model__ReviewState: "passed" | "held" | "appealed" | "upheld" | "set_aside";
+        /**
+         * DecisionIn
+         * @description `uphold` false sets the findings aside.
+         */
+        chengnao__agents__general__routes__DecisionIn: {
+            /** Uphold */
+            uphold: boolean;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * TextIn
+         * @description `model`: have the agent look at it too; its findings come with the run.
+         */
+        chengnao__agents__general__routes__TextIn: {
+            /** Text */
+            text: string;
+            /**
+             * Channel
+             * @default website
+             * @enum {string}
+             */
+            channel: "website" | "wechat" | "weibo" | "sms" | "notice" | "answer";
+            /**
+             * Ai Generated
+             * @default false
+             */
+            ai_generated: boolean;
+            /**
+             * Model
+             * @default false
+             */
+            model: boolean;
+        };
         /** DecisionIn */
         chengnao__agents__runtime__routes__DecisionIn: {
             /** Approve */
@@ -6039,12 +6628,124 @@ export interface components {
                 [key: string]: unknown;
             }[];
         };
+        /**
+         * CaseOut
+         * @description A closed incident like this one, and what was done then.
+         */
+        chengnao__incident__advice__routes__CaseOut: {
+            /** Id */
+            id: string;
+            /** Number */
+            number: string;
+            /** Title */
+            title: string;
+            /** Result */
+            result: string;
+        };
+        /**
+         * DraftOut
+         * @description A drafted answer: it is read, mended and sent by a person. `made_by` model or rule.
+         */
+        chengnao__incident__advice__routes__DraftOut: {
+            /** Id */
+            id: string;
+            /** Report Id */
+            report_id: string;
+            /** Text */
+            text: string;
+            /** Made By */
+            made_by: string;
+            /** Label */
+            label: string;
+            /** Run Id */
+            run_id: string | null;
+            /** Asked By Name */
+            asked_by_name: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            run?: components["schemas"]["RunOut"] | null;
+        };
+        /** GuessOut */
+        chengnao__incident__advice__routes__GuessOut: {
+            /** Code */
+            code: string;
+            /** Name */
+            name: string;
+            /** Confidence */
+            confidence: number;
+        };
+        /** GuessOut */
+        chengnao__incident__classification__routes__GuessOut: {
+            /** Category */
+            category: string;
+            /** Name */
+            name: string;
+            /** Confidence */
+            confidence: number;
+        };
         /** ReasonOut */
         chengnao__incident__classification__routes__ReasonOut: {
             /** Zh */
             zh: string;
             /** En */
             en: string;
+        };
+        /**
+         * TextIn
+         * @description `at`: when it was received, which "昨天" counts from; now where it is left out.
+         */
+        chengnao__incident__classification__routes__TextIn: {
+            /** Text */
+            text: string;
+            /** At */
+            at?: string | null;
+        };
+        /**
+         * DraftOut
+         * @description `confidence`: 0 to 1, None where nothing was guessed; `report_id`: of the report that it is or came with.
+         */
+        chengnao__incident__drafts__routes__DraftOut: {
+            /** Id */
+            id: string;
+            channel: components["schemas"]["Channel"];
+            /** Channel Name */
+            channel_name: string;
+            state: components["schemas"]["DraftState"];
+            /** State Name */
+            state_name: string;
+            problem: components["schemas"]["chengnao__incident__drafts__routes__Problem"] | null;
+            /** Media Type */
+            media_type: string;
+            /** Size */
+            size: number;
+            /** Engine */
+            engine: string | null;
+            /** Pages */
+            pages: number | null;
+            /** Seconds */
+            seconds: number | null;
+            /** Confidence */
+            confidence: number | null;
+            /** Division Code */
+            division_code: string;
+            /** Created By Name */
+            created_by_name: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Report Id */
+            report_id: string | null;
+            /** Ended By Name */
+            ended_by_name: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Version */
+            version: number;
         };
         /**
          * Problem
@@ -6125,6 +6826,45 @@ export interface components {
             name_en: string;
             /** Unit Name */
             unit_name: string | null;
+        };
+        /**
+         * ReportIn
+         * @description `category` may be left out: the words tell it, or a person does. `answer` closes the matter at once.
+         */
+        chengnao__incident__reports__routes__ReportIn: {
+            /** Content */
+            content: string;
+            /** Category */
+            category?: string | null;
+            /** Division Code */
+            division_code?: string | null;
+            /** Lon */
+            lon?: number | null;
+            /** Lat */
+            lat?: number | null;
+            /**
+             * Address
+             * @default
+             */
+            address: string;
+            /** @default machine */
+            channel: components["schemas"]["Channel"];
+            /** Reporter Name */
+            reporter_name?: string | null;
+            /** Reporter Phone */
+            reporter_phone?: string | null;
+            /**
+             * Photo Ids
+             * @default []
+             */
+            photo_ids: string[];
+            /** External Id */
+            external_id?: string | null;
+            /**
+             * Answer
+             * @default
+             */
+            answer: string;
         };
         /**
          * Kind
@@ -6239,6 +6979,48 @@ export interface components {
             page: number;
             /** Size */
             size: number;
+        };
+        /**
+         * ProblemOut
+         * @description Why a file could not be read, and what to do.
+         */
+        chengnao__knowledge__views__ProblemOut: {
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+            /** Message En */
+            message_en: string;
+        };
+        /**
+         * SourceOut
+         * @description The document that a passage stands in, and whether it was in force on the day that was asked about.
+         */
+        chengnao__knowledge__views__SourceOut: {
+            /** Id */
+            id: string;
+            /** Base Id */
+            base_id: string;
+            /** Title */
+            title: string;
+            kind: components["schemas"]["DocumentKind"];
+            /** Issuer */
+            issuer: string;
+            /** Number */
+            number: string;
+            /** Valid From */
+            valid_from: string | null;
+            /** Ends */
+            ends: string | null;
+            validity: components["schemas"]["Validity"];
+            /** Validity Name */
+            validity_name: string;
+            /** Superseded By */
+            superseded_by: string | null;
+            /** Superseded By Title */
+            superseded_by_title: string | null;
+            /** Synthetic */
+            synthetic: boolean;
         };
         /**
          * Action
@@ -6383,6 +7165,11 @@ export interface components {
             /** Name En */
             name_en: string;
         };
+        /**
+         * ReviewState
+         * @enum {string}
+         */
+        chengnao__review__model__ReviewState: "open" | "finished";
         /** DecisionIn */
         chengnao__review__proposals__routes__DecisionIn: {
             /** Approve */
@@ -6513,6 +7300,81 @@ export interface components {
             differing: number;
             /** Differences */
             differences: components["schemas"]["DifferenceOut"][];
+        };
+        /**
+         * CheckOut
+         * @description Numbers in the text that stand in none of the facts.
+         */
+        chengnao__supervision__writing__routes__CheckOut: {
+            /** Unsupported */
+            unsupported: string[];
+        };
+        /**
+         * DraftOut
+         * @description A draft. `run`: the agent's, at `/agents/runs/{id}` when it is done; let `/writing/check` look at its figures.
+         */
+        chengnao__supervision__writing__routes__DraftOut: {
+            /**
+             * By
+             * @default rule
+             * @constant
+             */
+            by: "rule";
+            /**
+             * Label
+             * @default 由规则自动生成，供参考；是否采用由工作人员决定。
+             */
+            label: string;
+            /** Title */
+            title: string;
+            /** Paragraphs */
+            paragraphs: string[];
+            /** Suggestion */
+            suggestion: string;
+            /** Answerable */
+            answerable: boolean;
+            /** Confidence */
+            confidence: number;
+            /** Evidence */
+            evidence: components["schemas"]["Evidence"][];
+            run?: components["schemas"]["RunOut"] | null;
+        };
+        /**
+         * ReportIn
+         * @description Without points and figures the record of the last `days` is written up. `model`: have the agent write one too.
+         */
+        chengnao__supervision__writing__routes__ReportIn: {
+            /**
+             * Kind
+             * @default weekly
+             * @enum {string}
+             */
+            kind: "weekly" | "duty" | "notice";
+            /**
+             * Days
+             * @default 7
+             */
+            days: number;
+            /**
+             * Title
+             * @default
+             */
+            title: string;
+            /**
+             * Points
+             * @default []
+             */
+            points: string[];
+            /**
+             * Figures
+             * @default []
+             */
+            figures: components["schemas"]["FigureIn"][];
+            /**
+             * Model
+             * @default false
+             */
+            model: boolean;
         };
     };
     responses: never;

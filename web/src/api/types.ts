@@ -55,7 +55,7 @@ export type DutyList = Schemas['DutyList'];
 export type Urge = Schemas['UrgeOut'];
 export type Import = Schemas['ImportOut'];
 export type ImportedRow = Schemas['ImportedRowOut'];
-export type Draft = Schemas['DraftOut'];
+export type Draft = Schemas['chengnao__incident__drafts__routes__DraftOut'];
 export type DraftDetail = Schemas['DraftDetail'];
 export type Limit = Schemas['LimitOut'];
 export type CategoryRule = Schemas['CategoryRuleOut'];
@@ -87,6 +87,27 @@ export type EvalSet = Schemas['SetOut'];
 export type EvalItem = Schemas['Item'];
 export type EvalRun = Schemas['EvalRunOut'];
 export type EvalResult = Schemas['ResultOut'];
+
+export type KnowledgeBase = Schemas['BaseOut'];
+export type KnowledgeDocument = Schemas['DocumentOut'];
+export type KnowledgeDocumentDetail = Schemas['DocumentDetail'];
+export type FoundPassage = Schemas['FoundOut'];
+export type GroundedAnswer = Schemas['AnswerOut'];
+
+export type ModelRow = Schemas['ModelOut'];
+export type ModelDetail = Schemas['ModelDetail'];
+export type ModelVersion = ModelDetail['version'];
+export type AliasMove = Schemas['AliasMoveOut'];
+export type Deployment = Schemas['DeploymentOut'];
+export type ModelRoute = Schemas['RouteOut'];
+export type Provider = Schemas['ProviderOut'];
+export type ModelKey = Schemas['KeyOut'];
+export type Budget = Schemas['BudgetOut'];
+export type ModelUsage = Schemas['chengnao__models__gateway__metering__routes__UsageOut'];
+export type ModelCall = Schemas['CallOut'];
+export type TrainingJob = Schemas['JobOut'];
+export type TrainingDetail = Schemas['JobDetail'];
+export type Recipes = Schemas['RecipesOut'];
 
 export type Situation = Schemas['Situation'];
 export type MapFeature = Schemas['MapFeature'];

@@ -22,6 +22,10 @@ const EvaluationPage = lazy(() => import('../pages/evaluation/EvaluationPage'));
 const Agents = lazy(() => import('../pages/agents/AgentsPage'));
 const AgentPage = lazy(() => import('../pages/agents/AgentPage'));
 const RunPage = lazy(() => import('../pages/agents/RunPage'));
+const Knowledge = lazy(() => import('../pages/knowledge/KnowledgePage'));
+const DocumentPage = lazy(() => import('../pages/knowledge/DocumentPage'));
+const Models = lazy(() => import('../pages/models/ModelsPage'));
+const ModelPage = lazy(() => import('../pages/models/ModelPage'));
 const Devices = lazy(() => import('../pages/devices/DevicesPage'));
 const Admin = lazy(() => import('../pages/admin/AdminPage'));
 
@@ -52,6 +56,10 @@ export function Console() {
               <Route path="/agents" element={<Agents />} />
               <Route path="/agents/runs/:id" element={<RunPage />} />
               <Route path="/agents/:id" element={<AgentPage />} />
+              <Route path="/knowledge" element={<Knowledge />} />
+              <Route path="/knowledge/documents/:id" element={<DocumentPage />} />
+              <Route path="/models" element={<Models />} />
+              <Route path="/models/:id" element={<ModelPage />} />
               <Route path="/devices" element={<Devices />} />
               <Route path="/admin" element={<Admin />} />
               <Route path="*" element={<Navigate to={home} replace />} />

@@ -10,7 +10,7 @@ import { Page } from '../../ui/Page';
 import { PagedTable } from '../../ui/PagedTable';
 import { Approvals } from './Approvals';
 import { RunState } from './RunView';
-import { StateSelect } from './StateSelect';
+import { StateSelect } from '../../ui/StateSelect';
 
 const tabs = ['list', 'runs', 'approvals'] as const;
 export const capabilities = ['perception', 'forecasting', 'generation', 'interaction', 'judgement', 'routing', 'audit', 'recommendation'] as const;
@@ -49,7 +49,7 @@ function Agents() {
   return (
     <>
       <div className="filters">
-        <Input.Search className="search" defaultValue={view.get('q')} placeholder={t('agents.search')} allowClear onSearch={(q) => view.set({ q, page: null })} />
+        <Input.Search className="search-box" defaultValue={view.get('q')} placeholder={t('agents.search')} allowClear onSearch={(q) => view.set({ q, page: null })} />
         <Select
           allowClear
           value={capability || null}

@@ -9,7 +9,7 @@ import { useTexts } from '../../i18n';
 import { showFullTime, showTime } from '../../lib/time';
 import { useView } from '../../lib/view';
 import { PagedTable } from '../../ui/PagedTable';
-import { StateSelect } from './StateSelect';
+import { StateSelect } from '../../ui/StateSelect';
 
 const states = ['open', 'granted', 'refused', 'expired', 'used'] as const;
 

@@ -1,6 +1,6 @@
 import { Select } from 'antd';
-import { useTexts } from '../../i18n';
-import { useView } from '../../lib/view';
+import { useTexts } from '../i18n';
+import { useView } from '../lib/view';
 
 /** Narrows a list to one state; the choice stands in the address. */
 export function StateSelect({ group, value, values }: { group: string; value: string; values: readonly string[] }) {
