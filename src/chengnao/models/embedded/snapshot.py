@@ -59,7 +59,7 @@ class Quality:
     contrast: float
     """Standard deviation of grey."""
     sharpness: float
-    """How much neighbouring pixels differ: the variance of the Laplacian at a width of 640 and a contrast of 50."""
+    """How much neighbouring pixels differ: the variance of the Laplacian at a width of at most 640 and a contrast of 50."""
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -123,7 +123,8 @@ def density_of(persons: int, ground_m2: float | None = None) -> Density:
 def quality_of(picture: Pixels) -> Quality:
     """Size, light and sharpness of a picture."""
     height, width = picture.shape[:2]
-    small = resized(picture, _WIDTH, max(3, round(height * _WIDTH / width)))
+    across = min(_WIDTH, width)
+    small = resized(picture, max(3, across), max(3, round(height * across / width)))
     grey = small.astype(np.float32) @ np.array((0.299, 0.587, 0.114), dtype=np.float32)
     contrast = float(grey.std())
     sharpness = float(_curve(grey).var()) * (50 / max(contrast, 1.0)) ** 2
