@@ -21,8 +21,9 @@ async def run(settings: Settings) -> None:
     """Serve until cancelled."""
     # Imported here: the protocols' libraries take seconds that no other process of the platform should pay.
     from chengnao.agents.outside.app import create_app  # noqa: PLC0415
+    from chengnao.agents.outside.watch import Watch  # noqa: PLC0415
 
-    database = Database.connect(database_url(settings), load_clock(settings.home, settings.clock_speed), pool_size=20)
+    database = Database.connect(database_url(settings), load_clock(settings.home, settings.clock_speed))
     authority = Authority.load()
     server = Server(
         uvicorn.Config(
@@ -41,6 +42,7 @@ async def run(settings: Settings) -> None:
             async with asyncio.TaskGroup() as group:
                 group.create_task(runs.run())
                 group.create_task(EvalWorker(database, settings).run())
+                group.create_task(Watch(database, settings).run())
                 group.create_task(server.serve_until_cancelled(heartbeat))
                 group.create_task(_tell(heartbeat, runs))
         finally:

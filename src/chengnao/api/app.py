@@ -16,6 +16,7 @@ from starlette.types import Scope as AsgiScope
 from chengnao.agents.catalogue import routes as agent_catalogue
 from chengnao.agents.evals import routes as agent_evals
 from chengnao.agents.general import routes as content
+from chengnao.agents.outside import routes as tool_servers
 from chengnao.agents.runtime import routes as agent_runs
 from chengnao.api import live, system
 from chengnao.incident import routes as incident
@@ -86,6 +87,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     agent_runs.router,  # before the agents' own: an id could be read as "runs"
     agent_evals.router,
     agent_catalogue.router,
+    tool_servers.router,
     content.router,
     model_gateway.router,  # before the models' own, as the next three: an id could be read as "routes" or "training"
     model_metering.router,

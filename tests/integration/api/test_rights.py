@@ -311,6 +311,16 @@ ROUTES: dict[str, Route] = {
     "GET /api/evals/runs/{eval_run_id}": Route("agent.read"),
     "GET /api/evals/runs/{eval_run_id}/results": Route("agent.read"),
     "POST /api/evals/runs/{eval_run_id}/cancel": Route("agent.evaluate"),
+    "GET /api/tool-servers": Route("agent.connect"),
+    "POST /api/tool-servers": Route(
+        "agent.connect", lambda r: json(id="weather", name="气象", url="http://127.0.0.1:9/mcp")
+    ),
+    "POST /api/tool-servers/{server_id}/look": Route("agent.connect", lambda r: json()),
+    "GET /api/tool-servers/{server_id}/tools": Route("agent.connect"),
+    "PUT /api/tool-servers/{server_id}/tools/{tool_name}": Route(
+        "agent.connect", lambda r: json(allowed=True, digest="0" * 64)
+    ),
+    "DELETE /api/tool-servers/{server_id}": Route("agent.connect"),
     "POST /api/agents/{agent_id}/retire": Route("agent.publish", lambda r: json()),
     "GET /api/approvals": Route("agent.read"),
     "POST /api/approvals/{approval_id}/decision": Route("approval.decide", lambda r: json(approve=True)),
@@ -434,6 +444,11 @@ OF_THE_CITY = {
     "POST /api/models/providers/{provider_id}/test",
     "DELETE /api/models/providers/{provider_id}",
     "PUT /api/models/retention",
+    "POST /api/tool-servers",
+    "POST /api/tool-servers/{server_id}/look",
+    "GET /api/tool-servers/{server_id}/tools",
+    "PUT /api/tool-servers/{server_id}/tools/{tool_name}",
+    "DELETE /api/tool-servers/{server_id}",
 }
 """Routes about what the whole city shares: nobody of a district may, whatever the role."""
 NAMES_NO_RECORD = {
@@ -492,6 +507,8 @@ def asked(name: str, records: Records) -> Asked:
         "set_id": records.ids["eval_set"],
         "item_id": "i1",
         "eval_run_id": records.ids["eval_run"],
+        "server_id": "weather",
+        "tool_name": "rain",
         "model_id": "sentences",
         "version": "1",
         "alias": "candidate",
