@@ -59,7 +59,7 @@ class Quality:
     contrast: float
     """Standard deviation of grey."""
     sharpness: float
-    """How much neighbouring pixels differ: the variance of the Laplacian at a width of at most 640 and a contrast of 50."""
+    """How much neighbouring pixels differ: variance of the Laplacian, at most 640 pixels wide, at a contrast of 50."""
 
     @property
     def faults(self) -> tuple[Fault, ...]:
