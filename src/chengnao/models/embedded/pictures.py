@@ -1,6 +1,7 @@
 """Foreign pictures into pixels, within limits; what detectors have in common."""
 
 import io
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,7 +27,9 @@ def open_picture(data: bytes) -> Image.Image:
         return Image.open(io.BytesIO(data), formats=FORMS)
     except UnidentifiedImageError as error:
         raise Invalid("page_form_unknown", field="file") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise _too_large(int(re.findall(r"\d+", str(error))[0])) from error  # "Image size (225000000 pixels) ..."
+    except (OSError, SyntaxError, ValueError) as error:
         raise Invalid("page_file_damaged", field="file") from error
 
 
@@ -38,14 +41,17 @@ def pixels_of(file: Image.Image, longest: int | None = None, frame: int = 0) -> 
     try:
         file.seek(frame)
         if file.width * file.height > MEGAPIXEL_LIMIT * 1_000_000:
-            megapixels = file.width * file.height // 1_000_000
-            raise Invalid("picture_too_large", field="file", megapixels=megapixels, limit=MEGAPIXEL_LIMIT)
+            raise _too_large(file.width * file.height)
         image = ImageOps.exif_transpose(file).convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise Invalid("page_file_damaged", field="file") from error
     if longest is not None:
         image.thumbnail((longest, longest))
     return np.asarray(image)
+
+
+def _too_large(pixels: int) -> Invalid:
+    return Invalid("picture_too_large", field="file", megapixels=pixels // 1_000_000, limit=MEGAPIXEL_LIMIT)
 
 
 def read_pixels(data: bytes, longest: int | None = None) -> Pixels:
