@@ -12,12 +12,12 @@ _COUNTED = (
 )
 """Characters after which, or 第 before which, a numeral counts something and is no part of a word such as 一般."""
 _COUNTS = re.compile(rf"(第|百分之)([{_NUMERAL}]+)|([{_NUMERAL}]+)(?=[{_COUNTED}])|([{_NUMERAL}]{{2,}})")
-_WORD_FORMS = ("一般", "一定", "一律", "统一", "一切", "一并", "一些", "万一", "唯一", "同一", "一旦", "一样", "十分")
+_WORD_FORMS = ("一般", "一定", "一律", "统一", "一切", "一并", "一些", "万一", "唯一", "同一", "一旦", "一样")
 _TERMS = re.compile(r"第\d+条(?:之\d+)?|[a-z0-9]+(?:\.[0-9]+)*%?|(?:(?!第\d+条)[\u3400-\u9fff])+")
 _SENTENCE_END = re.compile(r"[。！？!?；;\n]+[”’」』）)]*")
 _CLOCK = re.compile(
     r"(凌晨|早上|早晨|上午|中午|下午|傍晚|晚上|夜间|晚|夜里)?"
-    r"(\d{1,2})(?:[:：时点](?!间|段|内|限|以)(?:(\d{1,2})分?|半)?)(整)?"
+    r"(?<!\d)(\d{1,2})(?:[:：时点](?!间|段|内|限|以)(?:(\d{1,2})分?|半)?)(整)?"
 )
 _NIGHT = ("夜间", "夜里")
 _AFTERNOON = ("下午", "傍晚", "晚上", "晚", "中午", *_NIGHT)

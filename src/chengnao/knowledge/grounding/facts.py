@@ -22,6 +22,7 @@ _SAME = {
     "秒钟": "秒",
     "千克": "公斤",
 }
+DURATIONS = frozenset({"工作日", "工作小时", "小时", "分钟", "秒", "日", "周", "月", "年"})
 _LEAST = r"不少于|不低于|至少|最少|不短于|超过(?<!不超过)(?<!得超过)|满"
 _MOST = r"不超过|不得超过|最多|至多|不高于|不长于|不大于|最长|最高|最迟|最晚"
 _AMOUNT = re.compile(
@@ -30,10 +31,13 @@ _AMOUNT = re.compile(
 _HALF = re.compile(r"半(个)?(年|月|小时|天|日)(?!度)")
 _EVERY = re.compile(r"每(?=年|月|周|日|天|小时|季)")
 _DATE = re.compile(r"(?:(\d{4})年)?(\d{1,2})月(\d{1,2})日|(\d{4})-(\d{1,2})-(\d{1,2})")
+_ODD_HOUR = re.compile(r"(?:\d{3,}|2[5-9]|[3-9]\d)(?:时(?!间|段|限)|点(?!多))|\d+时(?:[6-9]\d|\d{3,})分?")
 _BODY = re.compile(
     r"公安机关|人民法院|人民检察院|消防救援机构|业主大会|业主委员会|物业服务人|物业服务企业|街道办事处|居民委员会"
-    r"|[\u4e00-\u9fff]{2,8}?(?:部门|管理局|指挥部|人民政府|运营单位|经营企业|供水企业|权属单位|养护单位|承办单位|检验机构|行政机关)"
+    r"|[\u4e00-\u9fff]{2,8}?(?P<kind>部门|管理局|指挥部|人民政府|运营单位|经营企业|供水企业|权属单位|养护单位|承办单位|检验机构|行政机关)"
 )
+_ANY_LEAST = re.compile(r"不少于|不低于|至少|最少|不短于|以上")
+_ANY_MOST = re.compile(r"不超过|不得超过|最多|至多|不高于|不长于|不大于|以下|以内")
 _DENIALS = "不得|不能|不可以|不可|不准|不许|不予|不需要|不需|不必|不用|无需|无须|禁止|严禁|不允许|免收|免费|免"
 _DENIAL = re.compile(rf"{_DENIALS}|不|未|没有|无")
 _FORBIDS = re.compile(r"不得|不能|不可|不准|不许|禁止|严禁|不予|不允许")
@@ -50,6 +54,11 @@ class Amount:
     bound: str = ""
 
     @property
+    def measures(self) -> str:
+        """What it is an amount of: all lengths of time are of one kind."""
+        return "time" if self.unit in DURATIONS else self.unit
+
+    @property
     def bare(self) -> tuple[str, str]:
         return self.value, self.unit
 
@@ -63,6 +72,8 @@ def amounts(text: str) -> frozenset[Amount]:
         found.add(Amount(f"{year or ''}-{int(month):02d}-{int(day):02d}", "date"))
     flat = _DATE.sub("，", flat)
     found |= {Amount(each, "clock") for each in clocks(flat)}
+    # What looks like an hour and is none is kept as it stands, so that it agrees with nothing.
+    found |= {Amount(each[0], "clock") for each in _ODD_HOUR.finditer(flat)}
     flat = re.sub(r"(?<=\d)[:：]\d\d|(?<=\d)[时点](?!间|段|限)\d{0,2}分?", "点", flat)
     for match in _HALF.finditer(flat):
         unit = _SAME.get(match[2], match[2])
@@ -87,8 +98,14 @@ def _bound(before: str, after: str) -> str:
 
 
 def bodies(text: str) -> frozenset[str]:
-    """Authorities and bodies that a text names by the words that law uses for them."""
-    return frozenset(match[0] for match in _BODY.finditer(plain(text)))
+    """Authorities and bodies that a text names by the words that law uses for them, by the end of their names."""
+    return frozenset(match[0][-(len(match["kind"] or match[0]) + 2) :] for match in _BODY.finditer(plain(text)))
+
+
+def bounds(text: str) -> tuple[int, int]:
+    """How often a text says "at least" and "at most"."""
+    flat = re.sub(r"\s+", "", plain(text))
+    return len(_ANY_LEAST.findall(flat)), len(_ANY_MOST.findall(flat))
 
 
 def denies(text: str) -> bool:
@@ -96,10 +113,11 @@ def denies(text: str) -> bool:
 
 
 def contradicts(sentence: str, source: str) -> bool:
-    """Whether one of two texts says no, must or may where the other says the contrary of the same words."""
+    """Whether a sentence says no, must, may, at least or at most where its source says the contrary."""
     ours, theirs = re.sub(r"\s+", "", plain(sentence)), re.sub(r"\s+", "", plain(source))
     return (
-        _drops_a_denial(ours, theirs)
+        any(mine > yours for mine, yours in zip(bounds(ours), bounds(theirs), strict=True))
+        or _drops_a_denial(ours, theirs)
         or _drops_a_denial(theirs, ours)
         or denies(ours) != denies(theirs)
         or bool(_PERMITS.search(ours) and not _PERMITS.search(theirs) and (denies(theirs) or _OBLIGES.search(theirs)))
@@ -108,14 +126,15 @@ def contradicts(sentence: str, source: str) -> bool:
 
 
 def _drops_a_denial(text: str, other: str) -> bool:
-    """Whether `other` denies a word that `text` has without the denial."""
+    """Whether `other` denies words that `text` has without the denial."""
     for match in _DENIAL.finditer(other):
-        word = other[match.end() : match.end() + 2]
-        if len(word) < 2 or not word.isalnum():
+        for length in (2, 3, 4, 6):
+            words = other[match.end() : match.end() + length]
+            if len(words) == length and words.isalnum() and other.count(words) == 1:
+                break
+        else:
             continue
-        for found in re.finditer(re.escape(word), text):
-            if not _DENIAL.search(text[max(0, found.start() - 4) : found.start()]):
-                denied_elsewhere = text.count(word) > 1 and _DENIAL.search(text[: found.start()])
-                if not denied_elsewhere and other.count(word) == 1:
-                    return True
+        places = [found.start() for found in re.finditer(re.escape(words), text)]
+        if places and not any(_DENIAL.search(text[max(0, place - 4) : place]) for place in places):
+            return True
     return False

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import yaml
 
-from chengnao.knowledge.grounding.facts import amounts, bodies
+from chengnao.knowledge.grounding.facts import DURATIONS, amounts, bodies
 from chengnao.knowledge.text import plain
 
 Rarity = Callable[[str], float]
@@ -40,7 +40,6 @@ class Question:
         return not wanted or any(_gives(kind, text) for kind in wanted)
 
 
-_DURATIONS = {"工作日", "工作小时", "小时", "分钟", "秒", "日", "周", "月", "年"}
 _SIZES = {"%", "分贝", "米", "厘米", "毫米", "公里", "吨", "平方米", "立方米", "度", "公斤", "克", "升", "级", "倍"}
 
 
@@ -55,13 +54,13 @@ def _gives(kind: str, text: str) -> bool:
         case "date":
             return "date" in units or any(each.unit in ("月", "年") for each in found)
         case "duration":
-            return not units.isdisjoint(_DURATIONS)
+            return not units.isdisjoint(DURATIONS)
         case "money":
             return "元" in units or re.search(r"免收|免费|不收取|警告|移送", text) is not None
         case "count":
             return bool(found)
         case "measure":
-            return not units.isdisjoint(_SIZES | _DURATIONS | {"元", "人", "次", "个"})
+            return not units.isdisjoint(_SIZES | DURATIONS | {"元", "人", "次", "个"})
         case "body":
             return bool(bodies(text)) or re.search(r"承担|负责|第一责任人|单位|部门|机关|局", text) is not None
     return True

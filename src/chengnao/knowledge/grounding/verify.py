@@ -10,9 +10,13 @@ from chengnao.knowledge.text import bare, plain, query_terms, sentences
 LEAST_SHARE = 0.8
 """Of the sentence's pairs of characters, so many must stand in what is cited; from a planted test, see
 tests/unit/knowledge/test_verify.py and benchmarks/knowledge.py."""
-_EMPTY = re.compile(
-    r"根据|依据|依照|按照|规定|本办法|本规定|本规程|有关|相关|的是|也就是说|因此|所以|以及|并且|即|其中|答复|答案|为|是|在|了|的|应|将|由|对|会"
-)
+_EMPTY = re.compile(r"的是|也就是说|因此|所以|以及|并且|应当|应该|为|是|在|了|的|应|将|由|对|会")
+_LEADS = re.compile(r"^(根据|依据|按照|依照)?(上述|有关|相关)?(规定|资料|办法|条款|要求)?[，,：:]?")
+_FINE = re.compile(r"[，,；;。：:！？!?\n]")
+_AMOUNTS = re.compile(r"\d[\d.:]*")
+_MEASURED = re.compile(r"\d[\d.:]*(?:个?(?:工作日|工作小时|小时|分钟|日|天|年|月|周)|万?元|%)?(?:以上|以下|以内|内)?")
+_STRANGE = 1
+"""Characters on end that may be missing in what is cited: little words that a writer adds."""
 _CLAUSE = re.compile(r"[；;。！？!?\n]|，(?=(?:其他|但|并|对))")
 
 
@@ -55,16 +59,22 @@ def supports(text: str, sentence: str, context: str = "", quote: str | None = No
     claim = re.sub(r"《[^》]*》|第\s*[零〇一二三四五六七八九十百千\d]+\s*[条款项]", "", sentence)
     if bare(claim) and bare(claim) in bare(text) and _whole(claim, text):
         return Support(None, claim)
-    clause = _nearest(text, claim)
-    if not _amounts_hold(text, claim):
-        return Support(Fault.AMOUNT, clause)
-    named = {each for each in bodies(claim) if each not in plain(text)}
-    if named:
-        return Support(Fault.BODY, clause)
-    if contradicts(claim, clause):
-        return Support(Fault.DENIAL, clause)
-    share, strange = covered(claim, f"{context}\n{text}")
-    if share < LEAST_SHARE or strange >= 4:
+    parts = clauses(claim) or [claim]
+    carrying = [_nearest(text, part) for part in parts]
+    clause = carrying[0]
+    for part, carries in zip(parts, carrying, strict=True):
+        if not _amounts_hold(text, part):
+            return Support(Fault.AMOUNT, carries)
+        if not _bodies_hold(text, part):
+            return Support(Fault.BODY, carries)
+        if contradicts(part, carries):
+            return Support(Fault.DENIAL, carries)
+    fine = [part for part in _FINE.split(_LEADS.sub("", claim)) if len(bare(part)) >= 2]
+    for part in fine:
+        share, strange = covered(part, f"{context}\n{text}")
+        if share < LEAST_SHARE or strange > _STRANGE:
+            return Support(Fault.WORDS, clause)
+    if len(fine) > 1 and not _follows(fine, text):
         return Support(Fault.WORDS, clause)
     return Support(None, clause)
 
@@ -88,26 +98,42 @@ def _whole(claim: str, text: str) -> bool:
 
 
 def covered(claim: str, text: str) -> tuple[float, int]:
-    """How much of the claim's words stands in the text (0 to 1), and how long the longest strange stretch is."""
-    known = set(query_terms(text))
-    flat = plain(text)
-    total = seen = longest = stretch = 0
-    for part in re.findall(r"[\u3400-\u9fff]+|[a-z0-9.%]+", _EMPTY.sub(" ", plain(claim))):
+    """How much of the claim stands in the text (0 to 1), by threes of characters, and the longest strange stretch."""
+    flat = re.sub(r"[^\w%.]", "", plain(text))
+    total = seen = longest = 0
+    for part in _words(claim):
         if part[0] < "\u3400":
             total, seen = total + 1, seen + (part in flat)
             continue
         marks = [False] * len(part)
-        for place in range(len(part) - 1):
-            if part[place : place + 2] in known:
-                marks[place] = marks[place + 1] = True
-        if len(part) == 1:
-            marks = [part in flat]
+        size = min(3, len(part))
+        for place in range(len(part) - size + 1):
+            if part[place : place + size] in flat:
+                marks[place : place + size] = [True] * size
         stretch = 0
         for mark in marks:
             stretch = 0 if mark else stretch + 1
             longest = max(longest, stretch)
         total, seen = total + len(marks), seen + sum(marks)
-    return (seen / total if total else 0.0), longest
+    return (seen / total if total else 1.0), longest
+
+
+def _words(claim: str) -> list[str]:
+    return re.findall(r"[\u3400-\u9fff]+|[a-z0-9.%]+", _EMPTY.sub(" ", plain(claim)))
+
+
+def _follows(parts: list[str], text: str) -> bool:
+    """Whether the parts of a claim come in the text one after the other, so that nothing is put together anew."""
+    flat, at = re.sub(r"[^\w%.]", "", plain(text)), 0
+    for part in parts:
+        known = [word[:3] for word in _words(part) if word[:3] in flat]
+        if not known:
+            continue
+        place = flat.find(known[0], at)
+        if place < 0:
+            return False
+        at = place
+    return True
 
 
 def clauses(text: str) -> list[str]:
@@ -120,26 +146,42 @@ def _nearest(text: str, claim: str) -> str:
     return max(clauses(text) or [text], key=lambda clause: (len(wanted & set(query_terms(clause))), -len(clause)))
 
 
-def _amounts_hold(text: str, claim: str) -> bool:
-    """Each amount of the claim stands in the text with the same bound, in the clause that speaks of the same thing."""
-    ours = amounts(claim)
-    if not ours:
-        return True
-    parts = [(amounts(clause), clause) for clause in clauses(text)]
-    words = {each for each in query_terms(re.sub(r"[\d.]+", " ", plain(claim))) if not each[0].isdigit()}
-    for amount in ours:
-        holding = [clause for found, clause in parts if _among(amount, found)]
-        if not holding:
-            return False
-        rivals = [
-            clause
-            for found, clause in parts
-            if clause not in holding and any(each.unit == amount.unit for each in found)
-        ]
-        ranked = max(_overlap(words, clause) for clause in holding)
-        if any(_overlap(words, clause) > ranked for clause in rivals):
+def _amounts_hold(text: str, part: str) -> bool:
+    """Each amount stands in the text with the same bound, in the clause that speaks of the same thing."""
+    told = [(clause, amounts(clause)) for clause in clauses(text)]
+    if not _in_order(part, text):
+        return False
+    for amount in amounts(part):
+        holding = [clause for clause, found in told if _among(amount, found)]
+        rivals = [clause for clause, found in told if any(each.measures == amount.measures for each in found)]
+        if not _best(part, holding, rivals):
             return False
     return True
+
+
+def _in_order(part: str, text: str) -> bool:
+    """Whether the numbers of the part come in the text in the same order, so that none stands in another's place."""
+    numbers = iter(_AMOUNTS.findall(plain(text)))
+    return all(number in numbers for number in _AMOUNTS.findall(plain(part)))
+
+
+def _bodies_hold(text: str, part: str) -> bool:
+    """The same for bodies: who does what."""
+    told = [(clause, bodies(clause)) for clause in clauses(text)]
+    for body in bodies(part):
+        holding = [clause for clause, found in told if body in plain(clause)]
+        if not _best(part, holding, [clause for clause, found in told if found]):
+            return False
+    return True
+
+
+def _best(part: str, holding: list[str], rivals: list[str]) -> bool:
+    """Whether one of the clauses that hold something speaks of the same thing as much as any rival does."""
+    if not holding:
+        return False
+    words = {each for each in query_terms(_MEASURED.sub(" ", plain(part))) if not each[0].isdigit()}
+    others = [_overlap(words, each) for each in rivals if each not in holding]
+    return max(_overlap(words, each) for each in holding) > max(others, default=-1)
 
 
 def _overlap(words: set[str], clause: str) -> int:
