@@ -159,7 +159,6 @@ class Ledger:
             await repository.commit_without_waiting()
             by_id = {each.hold_id: each for each in batch}
             holds = await repository.take_holds(list(by_id))
-            await _write(repository, [(held, _call(held, by_id[held.id]), by_id[held.id].amount) for held in holds])
             texts = [
                 {
                     "call_id": held.id,
@@ -172,6 +171,7 @@ class Ledger:
             ]
             if texts:
                 await repository.add_texts(texts)
+            await _write(repository, [(held, _call(held, by_id[held.id]), by_id[held.id].amount) for held in holds])
             await uow.commit()
         del self._done[: len(batch)]
         if len(holds) < len(batch):
@@ -202,13 +202,13 @@ async def _write(repository: MeteringRepository, calls: list[tuple[Held, dict[st
     """Move each call's worst case out of its periods, and what it used in."""
     if not calls:
         return
+    await repository.add_calls([call for _, call, _ in calls])
     windows = {window for held, _, _ in calls for window in held.windows}
-    if windows:
+    if windows:  # last, since other calls wait for them from here on
         await repository.lock_windows(windows)
         spent = _sums((window, amount) for held, _, amount in calls for window in held.windows)
         reserved = _sums((window, -held.worst) for held, _, _ in calls for window in held.windows)
         await repository.change_windows(spent, reserved)
-    await repository.add_calls([call for _, call, _ in calls])
 
 
 def _sums(parts: Iterable[tuple[Window, Amount]]) -> Mapping[Window, Amount]:
