@@ -33,5 +33,5 @@ def vision(sight: Sight) -> Look:
     """What answers; raises Unavailable where Chengnao has no model for it: nothing is guessed."""
     look = _LOOKS.get(sight)
     if look is None:
-        raise Unavailable("vision_not_installed", retry_after=3600, zh=sight.zh, en=sight.en)
+        raise Unavailable("vision_not_installed", retry_after=3600, name_zh=sight.zh, name_en=sight.en)
     return look

@@ -17,7 +17,9 @@ def weights(home: Path, model_id: str) -> Path:
     card = builtin_cards()[model_id]
     folder = model_folder(home, model_id)
     if not is_installed(home, card):
-        raise Unavailable("embedded_not_pulled", retry_after=3600, id=model_id, zh=card.name.zh, en=card.name.en)
+        raise Unavailable(
+            "embedded_not_pulled", retry_after=3600, id=model_id, name_zh=card.name.zh, name_en=card.name.en
+        )
     for file in card.files:
         found = digest_of(folder / file.name)
         if found != file.sha256:
