@@ -89,6 +89,7 @@ async def test_cancel_and_resume(app: FastAPI, world: World, database: Database,
         assert (await ask(client, "POST", f"/{made['id']}/cancel"))["state"] == "stopping"
         cancelled = await detail(client, made["id"], "cancelled")
         assert cancelled["actions"] == ["resume"]
+        assert "step" in cancelled["checkpoints"]
         assert (await ask(client, "POST", f"/{made['id']}/resume", json={"fresh": True}))["state"] == "queued"
         await detail(client, made["id"], "running")
         await ask(client, "POST", f"/{made['id']}/cancel")
@@ -105,7 +106,7 @@ async def test_what_is_wrong_with_data_is_said_before_a_job_is_made(app: FastAPI
             "training_config_invalid": body(steps="many"),
         }
         for code, asked in wrong.items():
-            answer = await ask(client, "POST", "", 400, json=asked)
+            answer = await ask(client, "POST", "", 422 if "data" in code else 400, json=asked)
             assert answer["error"]["code"] == code
         rows = b"\n".join([b'{"text": "a", "label": "b"}', b'{"text": "c", "label": "d"}', *[b"broken"] * 10])
         made = await ask(client, "POST", "", 201, json=body("incident-classifier", rows))
@@ -139,7 +140,7 @@ async def test_closed_cases_are_learnt_from_and_open_ones_are_not(
     period = {"since": (now - timedelta(days=30)).isoformat(), "until": (now + timedelta(days=1)).isoformat()}
     async with world.client(app, Role.OPERATOR) as client:
         asked = body("incident-classifier") | {"data": {"source": "closed-cases", **period}}
-        assert (await ask(client, "POST", "", 400, json=asked))["error"]["code"] == "training_data_empty"
+        assert (await ask(client, "POST", "", 422, json=asked))["error"]["code"] == "training_data_empty"
     async with world.client(app, Role.DUTY_OFFICER) as client:
         for category in ("noise", "water_leak"):
             await _closed_report(client, world, category)

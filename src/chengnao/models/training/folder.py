@@ -124,6 +124,10 @@ class JobFolder:
                 continue
         return total
 
+    def checkpoint_names(self) -> list[str]:
+        """What the job can go on from, the newest last."""
+        return sorted(path.name for path in self.checkpoints.glob("[!.]*"))
+
     def log_tail(self, limit: int = LOG_TAIL) -> tuple[str, int]:
         """The end of the log from a whole line on, and the bytes of the whole; the rest of the file is not read."""
         try:

@@ -1,23 +1,26 @@
 """Use cases of training: start a job, cancel it, go on with it, use its result. None of them commits."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import Principal, Resource, Scope
 from chengnao.kernel.access.service import record_act
+from chengnao.kernel.apart import run_apart
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import Conflict, Invalid, NotFound
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.organisation.model import CITY
-from chengnao.models.training.data import Record, collect, keep, read_file
 from chengnao.models.training.folder import JobFolder
-from chengnao.models.training.model import Data, Job, JobState, Limits
-from chengnao.models.training.recipe import Recipe, Row, require_recipe
+from chengnao.models.training.intake import SECONDS, WORK
+from chengnao.models.training.model import Data, Job, JobState, Limits, Refusal
+from chengnao.models.training.recipe import require_recipe
 from chengnao.models.training.repository import TrainingRepository
 from chengnao.models.training.results import in_use, put_back, put_in_place
 from chengnao.models.training.sources import require_source
@@ -64,20 +67,23 @@ async def require_job(uow: UnitOfWork, scope: Scope, job_id: str, *, lock: bool 
 async def start_job(uow: UnitOfWork, authority: Authority, home: Path, actor: Principal, wanted: Wanted) -> Job:
     """Read, check and mask the rows, keep them, and queue the job.
 
-    Raises Invalid where nothing can be learnt from them, Unavailable where a package for it is not installed.
+    Raises NotRead where nothing can be learnt from them, Unavailable where a package for it is not installed.
     """
     authority.require(actor, "training.write", Resource(wanted.division_code, actor.unit_id))
     recipe = require_recipe(wanted.kind)
     recipe.require_packages()
     config = recipe.parse(wanted.config)
-    origin, records = await _records(uow, authority, actor, wanted.data)
-    rows, data = await asyncio.to_thread(_checked, recipe, config, origin, records)
+    given = await _given(uow, authority, actor, wanted.data)
+    job_id, settings = new_id(), config.model_dump(mode="json")
+    options = {"job": job_id, "kind": recipe.kind, "config": settings, "name": given.name}
+    (told,) = await run_apart(WORK, given.content, home=home, seconds=SECONDS, options=options)
+    data = Data(**told | {"refusals": tuple(Refusal(**each) for each in told["refusals"])})
     now = uow.clock.now()
     job = Job(
-        id=new_id(),
-        name=wanted.name.strip() or f"{recipe.zh} {origin}",
+        id=job_id,
+        name=wanted.name.strip() or f"{recipe.zh} {given.name}",
         kind=recipe.kind,
-        config=config.model_dump(mode="json"),
+        config=settings,
         limits=wanted.limits,
         data=data,
         state=JobState.QUEUED,
@@ -88,31 +94,21 @@ async def start_job(uow: UnitOfWork, authority: Authority, home: Path, actor: Pr
         created_by_name=actor.name,
         queued_at=now,
     )
-    folder = JobFolder.of(home, job.id)
-    folder.make()
-    await asyncio.to_thread(keep, folder.data, rows)
     await TrainingRepository(uow.session).add(job)
     await record_act(uow, actor, "training.write", job=job.id, kind=job.kind, rows=data.rows, sha256=data.sha256)
     return job
 
 
-async def _records(
-    uow: UnitOfWork, authority: Authority, actor: Principal, data: Upload | Taken
-) -> tuple[str, Iterable[Record]]:
+async def _given(uow: UnitOfWork, authority: Authority, actor: Principal, data: Upload | Taken) -> Upload:
+    """The rows as a file: that which was handed in, or what a source gives."""
     if isinstance(data, Upload):
-        return data.name, read_file(data.name, data.content)
+        return data
     source = require_source(data.source)
     authority.require(actor, source.action, Resource(actor.division_code, actor.unit_id))
     if data.until <= data.since:
         raise Invalid("training_period_empty", field="until", since=data.since, until=data.until)
     found = await source.rows(uow, Scope.of(actor), data.since, data.until, data.limit)
-    return source.name, enumerate(found, start=1)
-
-
-def _checked(recipe: Recipe[Any], config: Any, origin: str, records: Iterable[Record]) -> tuple[Sequence[Row], Data]:
-    rows, data = collect(origin, records, recipe.columns(config))
-    recipe.check(config, rows)
-    return rows, data
+    return Upload(source.name, b"".join(orjson.dumps(row) + b"\n" for row in found))
 
 
 async def cancel_job(uow: UnitOfWork, authority: Authority, actor: Principal, job_id: str) -> Job:

@@ -144,7 +144,10 @@ class Curve(BaseModel):
 
 
 class JobDetail(JobOut):
-    """`log` is the end of a log of `log_bytes`; `ahead` counts the jobs that wait before it or run."""
+    """`log` is the end of a log of `log_bytes`; `ahead` counts the jobs that wait before it or run.
+
+    `checkpoints` names all that it can go on from; resuming takes the newest.
+    """
 
     config: dict[str, Any]
     limits: LimitsOut
@@ -152,6 +155,7 @@ class JobDetail(JobOut):
     curves: dict[str, Curve]
     log: str
     log_bytes: int
+    checkpoints: list[str]
     ahead: int | None
     result: dict[str, Any] | None
     in_use: bool
@@ -176,6 +180,7 @@ class JobDetail(JobOut):
             curves={name: Curve(steps=steps, values=values) for name, (steps, values) in folder.curves().items()},
             log=log,
             log_bytes=log_bytes,
+            checkpoints=folder.checkpoint_names(),
             ahead=ahead,
             result=None if job.result is None else dict(job.result),
             in_use=in_use,

@@ -14,8 +14,9 @@ import pytest
 from chengnao.demonstration.reports.generator import training_rows
 from chengnao.incident.classification.classifier import Classifier
 from chengnao.incident.classification.installed import classifier_path
+from chengnao.kernel.apart import NotRead
 from chengnao.kernel.database import Database
-from chengnao.kernel.errors import Conflict, Forbidden, Invalid
+from chengnao.kernel.errors import Conflict, Forbidden
 from chengnao.kernel.settings import Settings
 from chengnao.models.registry.service import require_model, require_version
 from chengnao.models.training.folder import JobFolder
@@ -141,7 +142,7 @@ async def test_an_operator_of_a_district_does_not_change_the_citys_model(databas
 async def test_data_that_nothing_can_be_learnt_from_makes_no_job(
     database: Database, own_home: Path, content: bytes, code: str
 ) -> None:
-    with pytest.raises(Invalid) as error:
+    with pytest.raises(NotRead) as error:
         await started(database, own_home, "incident-classifier", content)
     assert error.value.code == code
     assert list((own_home / "training").iterdir()) == []
