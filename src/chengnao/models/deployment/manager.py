@@ -20,11 +20,11 @@ import psutil
 from sqlalchemy.exc import SQLAlchemyError
 
 from chengnao.kernel.database import Database
-from chengnao.kernel.errors import ChengnaoError
+from chengnao.kernel.errors import ChengnaoError, Unavailable
 from chengnao.models.deployment.model import Deployment, DeploymentState, ReplicaState, Running, order, plan
 from chengnao.models.deployment.replica import Replica, Surroundings
 from chengnao.models.deployment.repository import DeploymentRepository, ReplicaStatus
-from chengnao.models.deployment.service import deploy_by_itself
+from chengnao.models.deployment.service import BY_ITSELF, deploy_by_itself, why_none
 from chengnao.models.registry.drift import KEPT
 from chengnao.models.registry.model import Version
 from chengnao.models.registry.repository import RegistryRepository
@@ -58,6 +58,7 @@ class DeploymentManager:
         self._elsewhere: dict[str, list[tuple[str, str]]] = {}
         self._told: dict[str, ReplicaStatus] = {}
         self._versions: dict[tuple[str, str], Version] = {}
+        self._why_none: dict[str, Unavailable] = {}
 
     def address(self, name: str) -> list[str]:
         """Base URLs of the replicas that are ready, in the order to try them in; empty where none is."""
@@ -66,6 +67,19 @@ class DeploymentManager:
             return []
         own = [(each.version, each.address) for each in self._replicas.get(name, {}).values() if each.ready]
         return order(deployment, own or self._elsewhere.get(name, []), self._random)
+
+    def why_none(self, name: str) -> Unavailable:
+        """Why `address` gives none, with what to do."""
+        deployment = self._wanted.get(name)
+        if deployment is None:
+            return self._why_none.get(name) or Unavailable("deployment_unknown", retry_after=300, name=name)
+        if deployment.state is DeploymentState.STOPPED:
+            return Unavailable("deployment_stopped", retry_after=300, name=name)
+        states = [each.status() for each in self._replicas.get(name, {}).values()]
+        broken = next((each.detail for each in states if each.detail is not None), None)
+        if broken is None:
+            return Unavailable("deployment_starting", retry_after=10, name=name)
+        return Unavailable("deployment_broken", name=name, reason=broken["message"], reason_en=broken["message_en"])
 
     async def run(self) -> None:
         """Keep the deployments as they are wanted; ends all replicas when it is cancelled."""
@@ -145,8 +159,10 @@ class DeploymentManager:
     async def _look_at_disk(self) -> None:
         async with self._database.unit_of_work() as uow:
             await take_in(uow, self._home)
-            await deploy_by_itself(uow, self._home)
+            for name in BY_ITSELF:
+                await deploy_by_itself(uow, self._home, name)
             await uow.commit()
+        self._why_none = {name: why_none(self._home, name) for name in BY_ITSELF}
 
     async def _forget(self) -> None:
         async with self._database.unit_of_work() as uow:

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
 
 from chengnao.kernel.access.model import Principal
 from chengnao.kernel.database import UnitOfWork
-from chengnao.kernel.errors import Conflict, Invalid, NotFound
+from chengnao.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from chengnao.models.card import Card, ModelFormat, ModelKind, builtin_cards, local_cards
 from chengnao.models.deployment.memory import RESERVE_MB, needed_mb
 from chengnao.models.deployment.model import (
@@ -20,13 +19,13 @@ from chengnao.models.deployment.model import (
     checked_replicas,
 )
 from chengnao.models.deployment.repository import DeploymentRepository
-from chengnao.models.pull import is_installed
+from chengnao.models.pull import is_installed, missing_packages
 from chengnao.models.registry.model import Version
 from chengnao.models.registry.service import PLATFORM, require_version
 
-CHAT = "chat"
-"""The deployment, and the route, that a platform with a language model makes by itself."""
-DEFAULT_CHAT = "qwen2.5-coder-1.5b-instruct"
+BY_ITSELF = {"chat": ModelKind.CHAT, "transcription": ModelKind.TRANSCRIPTION}
+"""What a platform deploys by itself once such a model is installed; the gateway's first routes lead there."""
+DEFAULTS = {ModelKind.CHAT: "qwen2.5-coder-1.5b-instruct", ModelKind.TRANSCRIPTION: "whisper-base"}
 _SERVED = {ModelKind.CHAT, ModelKind.EMBEDDING, ModelKind.TRANSCRIPTION}
 
 
@@ -97,30 +96,40 @@ async def start(uow: UnitOfWork, actor: Principal, name: str) -> Deployment:
     return await _changed(uow, actor, await _locked(uow, name), Action.START, Deployment.start)
 
 
-async def deploy_by_itself(uow: UnitOfWork, home: Path) -> Deployment | None:
-    """Deploy an installed language model as `chat` where nobody has ever deployed that; None where nothing is done."""
-    if await DeploymentRepository(uow.session).deployment(CHAT) is not None:
+async def deploy_by_itself(uow: UnitOfWork, home: Path, name: str) -> Deployment | None:
+    """Deploy an installed model under the name where nobody has ever deployed anything; None: nothing was done."""
+    if await DeploymentRepository(uow.session).deployment(name) is not None:
         return None
-    card = first_language_model(home)
-    if card is None or not runtime_installed():
+    card = first_model(home, BY_ITSELF[name])
+    if card is None or missing_packages(card):
         return None
-    return await deploy(uow, home, PLATFORM, CHAT, card.id, card.version)
+    return await deploy(uow, home, PLATFORM, name, card.id, card.version)
 
 
-def first_language_model(home: Path) -> Card | None:
-    """The language model to begin with: the default one where it is installed, else any that is."""
+def first_model(home: Path, kind: ModelKind) -> Card | None:
+    """The model to begin with: the default one where it is installed, else the largest that is."""
     cards = {card.id: card for card in (*builtin_cards().values(), *local_cards(home))}
-    installed = [
-        card
-        for card in cards.values()
-        if card.kind is ModelKind.CHAT and card.format is ModelFormat.GGUF and is_installed(home, card)
-    ]
-    return min(installed, key=lambda card: (card.id != DEFAULT_CHAT, -card.bytes), default=None)
+    able = [card for card in cards.values() if card.kind is kind and _served(card) and is_installed(home, card)]
+    return min(able, key=lambda card: (card.id != DEFAULTS[kind], -card.bytes), default=None)
 
 
-def runtime_installed() -> bool:
-    """Whether what runs GGUF models is there."""
-    return find_spec("xllamacpp") is not None
+def why_none(home: Path, name: str) -> Unavailable:
+    """Why nothing runs under a name that nobody has deployed anything under."""
+    kind = BY_ITSELF.get(name)
+    if kind is None:
+        return Unavailable("deployment_unknown", retry_after=300, name=name)
+    card = first_model(home, kind)
+    if card is None:
+        return Unavailable("model_none_installed", retry_after=300, kind=kind.zh, kind_en=kind.en, id=DEFAULTS[kind])
+    if missing := missing_packages(card):
+        extra = missing[0].extra
+        package = f"chengnao[{extra}]" if extra else missing[0].package
+        return Unavailable("model_runtime_missing", retry_after=300, id=card.id, package=package)
+    return Unavailable("deployment_starting", retry_after=10, name=name)
+
+
+def _served(card: Card) -> bool:
+    return card.kind in _SERVED and (card.kind is not ModelKind.CHAT or card.format is ModelFormat.GGUF)
 
 
 async def _locked(uow: UnitOfWork, name: str) -> Deployment:
@@ -148,7 +157,7 @@ async def _changed(
 
 def _require_served(home: Path, version: Version) -> None:
     card = version.card
-    if card.kind not in _SERVED or (card.kind is ModelKind.CHAT and card.format is not ModelFormat.GGUF):
+    if not _served(card):
         raise Invalid("serving_not_possible", field="id", value=card.id, kind=card.kind.zh, kind_en=card.kind.en)
     if version.folder is not None and not all(
         (home / version.folder / each.name).exists() for each in card.files if each.inside is None

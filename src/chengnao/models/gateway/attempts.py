@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from chengnao.kernel.errors import Unavailable
 from chengnao.models.gateway.answers import BadAnswer, Understood, understand
 from chengnao.models.gateway.deployments import Deployments
 from chengnao.models.gateway.directory import Directory, Vendor
@@ -44,6 +45,11 @@ class Attempts:
     def reachable(self, target: Target) -> bool:
         """Whether there is an address at all, or a model in this process."""
         return target.source.startswith("embedded:") or bool(self._places(target))
+
+    def why_unreachable(self, targets: Sequence[Target]) -> Unavailable | None:
+        """Why the first of the targets that is a deployment does not run; None where none is one."""
+        names = (each.source.partition(":")[2] for each in targets if each.source.startswith("deployment:"))
+        return next((self._deployments.why_none(name) for name in names), None)
 
     async def whole(self, run: Run, target: Target) -> Whole:
         """The answer in one piece; raises Failed."""

@@ -143,6 +143,8 @@ class Calls:
                 circuit.succeed()
                 return target, found
         if last is None:
+            if not waits and (why := self._attempts.why_unreachable(run.targets)) is not None:
+                raise ModelUnavailable(why.code, **why.params)
             raise ModelUnavailable("model_all_down", route=run.route.name, retry_after=math.ceil(min(waits, default=5)))
         if not run.settled:
             self._settle_failure(run, failed_at, last)

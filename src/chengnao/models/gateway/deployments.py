@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from chengnao.kernel.errors import Unavailable
+
 
 class Deployments(Protocol):
     """Where deployed models are reached."""
@@ -13,9 +15,15 @@ class Deployments(Protocol):
         replicas and versions by the order that it gives; empty where nothing runs.
         """
 
+    def why_none(self, name: str) -> Unavailable:
+        """Why `address` gives none: nothing is installed, it is starting, it does not start; and what to do."""
+
 
 class NoDeployments:
     """An installation that runs no models itself."""
 
     def address(self, name: str) -> list[str]:
         return []
+
+    def why_none(self, name: str) -> Unavailable:
+        return Unavailable("deployment_unknown", retry_after=300, name=name)
