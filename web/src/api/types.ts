@@ -94,6 +94,11 @@ export type KnowledgeDocumentDetail = Schemas['DocumentDetail'];
 export type FoundPassage = Schemas['FoundOut'];
 export type GroundedAnswer = Schemas['AnswerOut'];
 
+export type SearchAnswer = Schemas['SearchOut'];
+export type Advice = Schemas['AdviceOut'];
+export type Explanation = Schemas['ExplanationOut'];
+export type WrittenReport = Schemas['chengnao__supervision__writing__routes__DraftOut'];
+
 export type ModelRow = Schemas['ModelOut'];
 export type ModelDetail = Schemas['ModelDetail'];
 export type ModelVersion = ModelDetail['version'];

@@ -28,6 +28,7 @@ import { useNow } from '../lib/clock';
 import { cityTime } from '../lib/time';
 import { WaitingBadge } from '../offline/Sending';
 import { Mark } from '../ui/Mark';
+import { FindAll } from './FindAll';
 import { useLive } from './live';
 import { useSession } from './session';
 import { useShade } from './theme';
@@ -100,6 +101,7 @@ export function Shell({ children }: { children: ReactNode }) {
         <Clock />
         <div className="topbar-end">
           <WaitingBadge />
+          <FindAll />
           <LiveDot />
           <Button type="text" icon={<GlobalOutlined />} data-testid="lang-switch" aria-label={t('lang.switch')} onClick={() => setLang(lang === 'zh' ? 'en' : 'zh')}>
             <span className="wide-only">{t('lang.other')}</span>

@@ -2,6 +2,7 @@ import { StrictMode, useEffect, useMemo, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { installWorker, startSending } from '../offline/sender';
 import { Mark } from '../ui/Mark';
+import { AskPage } from './AskPage';
 import { FormPage } from './FormPage';
 import { MatterPage } from './MatterPage';
 import { MinePage } from './MinePage';
@@ -44,6 +45,9 @@ function Citizen() {
         <a href="#" className="head-home">
           <Mark size={26} /> {t('title')}
         </a>
+        <a href="#ask" data-testid="ask">
+          {t('ask')}
+        </a>
         <a href="#mine" data-testid="mine">
           {t('mine')} {records.length > 0 && <b>{records.length}</b>}
         </a>
@@ -52,7 +56,7 @@ function Citizen() {
         </button>
       </header>
       <main>
-        {place === 'mine' ? <MinePage records={records} /> : place ? <MatterPage key={place} at={place} records={records} /> : <FormPage />}
+        {place === 'ask' ? <AskPage /> : place === 'mine' ? <MinePage records={records} /> : place ? <MatterPage key={place} at={place} records={records} /> : <FormPage />}
       </main>
     </TextsContext>
   );

@@ -1,5 +1,5 @@
 import { PlusOutlined } from '@ant-design/icons';
-import { Button, Input, Select, Tabs, Tag, Tooltip } from 'antd';
+import { Button, Select, Tabs, Tag, Tooltip } from 'antd';
 import { Link, useNavigate } from 'react-router';
 import type { AgentRow, Run } from '../../api/types';
 import { useSession } from '../../app/session';
@@ -8,6 +8,7 @@ import { showTime } from '../../lib/time';
 import { useView } from '../../lib/view';
 import { Page } from '../../ui/Page';
 import { PagedTable } from '../../ui/PagedTable';
+import { SearchBox } from '../../ui/SearchBox';
 import { Approvals } from './Approvals';
 import { RunState } from './RunView';
 import { StateSelect } from '../../ui/StateSelect';
@@ -49,7 +50,7 @@ function Agents() {
   return (
     <>
       <div className="filters">
-        <Input.Search className="search-box" defaultValue={view.get('q')} placeholder={t('agents.search')} allowClear onSearch={(q) => view.set({ q, page: null })} />
+        <SearchBox value={view.get('q')} onSearch={(q) => view.set({ q, page: null })} placeholder={t('agents.search')} />
         <Select
           allowClear
           value={capability || null}

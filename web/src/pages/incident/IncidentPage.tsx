@@ -18,6 +18,7 @@ import { Panel } from '../../ui/Page';
 import { ReadingsChart } from '../../ui/ReadingsChart';
 import { useCategoryName } from '../../ui/selects';
 import { Answered, Nothing } from '../../ui/states';
+import { Advice, WarningExplanation } from './Advice';
 import { Candidates, Merges } from './Candidates';
 import { Reports } from './Reports';
 import { Requests } from './Requests';
@@ -59,6 +60,7 @@ function IncidentBody({ incident }: { incident: Incident }) {
             <PlacePanel incident={incident} />
             <PhotoPanel incident={incident} />
           </div>
+          {incident.state === 'new' && <Advice incident={incident} />}
           <Candidates incident={incident} />
           <Merges incident={incident} />
           <Tasks incident={incident} />
@@ -155,7 +157,10 @@ function WarningPanel({ warnings }: { warnings: Warning[] }) {
     <Panel
       title={t('incident.warnings', { count: warnings.length })}
       extra={
-        <span className={warning.state === 'open' ? 'pill pill-open' : 'pill'}>{word('warning.state', warning.state)}</span>
+        <span>
+          <WarningExplanation key={warning.id} id={warning.id} />
+          <span className={warning.state === 'open' ? 'pill pill-open' : 'pill'}>{word('warning.state', warning.state)}</span>
+        </span>
       }
     >
       {warnings.length > 1 && (

@@ -6,6 +6,7 @@ import { useSession } from '../../app/session';
 import { useTexts } from '../../i18n';
 import { showTime } from '../../lib/time';
 import { Panel } from '../../ui/Page';
+import { DraftAnswer } from './Advice';
 
 /** Everybody who told of the incident, and what each was answered. */
 export function Reports({ reports }: { reports: Report[] }) {
@@ -26,6 +27,7 @@ export function Reports({ reports }: { reports: Report[] }) {
                   {t('contact.read')}
                 </Button>
               )}
+              {!report.answer && has('dispatcher', 'duty_officer', 'handler') && <DraftAnswer report={report} />}
             </small>
             {report.answer && (
               <blockquote>

@@ -1,5 +1,5 @@
 import { UploadOutlined } from '@ant-design/icons';
-import { Button, Input, Select, Tabs, Tag } from 'antd';
+import { Button, Select, Tabs, Tag } from 'antd';
 import { useState } from 'react';
 import { Link } from 'react-router';
 import { useGet } from '../../api/hooks';
@@ -10,6 +10,7 @@ import { showTime } from '../../lib/time';
 import { useView } from '../../lib/view';
 import { Page } from '../../ui/Page';
 import { PagedTable } from '../../ui/PagedTable';
+import { SearchBox } from '../../ui/SearchBox';
 import { StateSelect } from '../../ui/StateSelect';
 import { Ask } from './Ask';
 import { NewBase, UploadDialog } from './forms';
@@ -46,7 +47,7 @@ function Documents() {
   return (
     <>
       <div className="filters">
-        <Input.Search className="search-box" defaultValue={view.get('q')} placeholder={t('knowledge.search.documents')} allowClear onSearch={(q) => view.set({ q, page: null })} />
+        <SearchBox value={view.get('q')} onSearch={(q) => view.set({ q, page: null })} placeholder={t('knowledge.search.documents')} />
         <Select allowClear value={base || null} placeholder={t('knowledge.base')} aria-label={t('knowledge.base')} onChange={(value) => view.set({ base: value, page: null })} options={(bases.data?.items ?? []).map((each) => ({ value: each.id, label: each.name }))} />
         <StateSelect group="document.state" value={state} values={states} />
         {has('steward', 'developer') && (

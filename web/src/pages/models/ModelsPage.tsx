@@ -1,10 +1,11 @@
-import { Input, Select, Tabs, Tag } from 'antd';
+import { Select, Tabs, Tag } from 'antd';
 import { Link } from 'react-router';
 import type { ModelRow } from '../../api/types';
 import { useTexts } from '../../i18n';
 import { useView } from '../../lib/view';
 import { Page } from '../../ui/Page';
 import { PagedTable } from '../../ui/PagedTable';
+import { SearchBox } from '../../ui/SearchBox';
 import { Budgets } from './Budgets';
 import { Deployments } from './Deployments';
 import { Keys } from './Keys';
@@ -41,7 +42,7 @@ function Registry() {
   return (
     <>
       <div className="filters">
-        <Input.Search className="search-box" defaultValue={view.get('q')} placeholder={t('models.search')} allowClear onSearch={(q) => view.set({ q, page: null })} />
+        <SearchBox value={view.get('q')} onSearch={(q) => view.set({ q, page: null })} placeholder={t('models.search')} />
         <Select allowClear value={kind || null} placeholder={t('model.kind')} aria-label={t('model.kind')} onChange={(value) => view.set({ kind: value, page: null })} options={kinds.map((value) => ({ value, label: word('model.kind', value) }))} />
       </div>
       <PagedTable<ModelRow>

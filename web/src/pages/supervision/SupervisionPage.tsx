@@ -15,6 +15,7 @@ import { Page } from '../../ui/Page';
 import { PagedTable } from '../../ui/PagedTable';
 import { UnitSelect } from '../../ui/selects';
 import { Decision } from '../incident/Requests';
+import { Writing } from './Writing';
 
 const tabs = ['duty', 'requests', 'urges'] as const;
 
@@ -24,7 +25,7 @@ export default function SupervisionPage() {
   const view = useView();
   const tab = tabs.find((each) => each === view.get('tab')) ?? 'duty';
   return (
-    <Page title={t('supervision.title')} className="page-table" extra={<WeeklyLetter />}>
+    <Page title={t('supervision.title')} className="page-table" extra={<><Writing /><WeeklyLetter /></>}>
       <Tabs activeKey={tab} onChange={(key) => view.set({ tab: key, page: null, reason: null })} items={tabs.map((key) => ({ key, label: t(`supervision.${key}`) }))} />
       {tab === 'duty' && <Duty />}
       {tab === 'requests' && <Waiting />}
