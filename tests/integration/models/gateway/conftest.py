@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from chengnao.kernel.database import Database
+from chengnao.kernel.errors import Unavailable
 from chengnao.kernel.health import Heartbeat
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.settings import Settings, load_secrets
@@ -32,6 +33,9 @@ class Deployed:
 
     def address(self, name: str) -> list[str]:
         return self.addresses.get(name, [])
+
+    def why_none(self, name: str) -> Unavailable:
+        return Unavailable("deployment_stopped", retry_after=300, name=name)
 
 
 @dataclass
