@@ -113,6 +113,7 @@ lock:
 	  $(COMPILE) pyproject.toml requirements/build.in --extra city --extra agents --extra $$extra \
 	    -c requirements/dev.txt -o requirements/$$extra.txt || exit 1; done
 	$(COMPILE) --group console -o requirements/console.txt
+	$(COMPILE) requirements/litellm.in -o requirements/litellm.txt
 	@rm -rf .venv-lock
 
 clean:

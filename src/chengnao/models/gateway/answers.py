@@ -96,7 +96,7 @@ def usage_of(body: dict[str, Any]) -> tuple[int, int] | None:
         found = [usage.get(name, 0) for name in ("input_tokens", "output_tokens")]
         if "input_tokens" not in usage:
             return None
-    if not all(type(each) is int and 0 <= each < 2**40 for each in found):
+    if not all(type(each) is int and 0 <= each < 2**31 for each in found):
         return None
     return found[0], found[1]
 

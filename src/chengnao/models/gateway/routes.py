@@ -25,7 +25,7 @@ KeyWriter = Annotated[Principal, Depends(require("model_key.write"))]
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 RouteName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,39}$")]
-Micro = Annotated[int, Field(ge=0, le=10**12)]
+Micro = Annotated[int, Field(ge=0, le=10**9)]
 
 
 async def _of_the_city(request: Request, principal: Principal) -> None:
