@@ -7,6 +7,7 @@ that is taken up elsewhere goes on from there.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from chengnao.agents.catalogue.model import AgentVersion
 from chengnao.agents.catalogue.service import version_of
 from chengnao.agents.model import Agent
 from chengnao.agents.runtime import telemetry
-from chengnao.agents.runtime.journal import error_of
+from chengnao.agents.runtime.journal import error_of, patient
 from chengnao.agents.runtime.loop import Loop, failed
 from chengnao.agents.runtime.model import Run
 from chengnao.agents.runtime.repository import ApprovalRepository, RunRepository
@@ -103,23 +104,30 @@ class Runs:
 
     async def _begin(self, run_id: str) -> None:
         cancelled = self._cancels.setdefault(run_id, asyncio.Event())
-        async with self._database.unit_of_work() as uow:
-            repository = RunRepository(uow.session, self._vault)
-            run = await repository.get(Scope(), run_id)
-            if run is None or run.state.ended:
-                return
-            tries = await repository.try_again(run_id)
-            await repository.seal(run)
-            await uow.commit()
-        if tries > _MOST_TRIES:
+        found = await patient(run_id, lambda: self._open(run_id))
+        if found is None:
+            return
+        run, version = found
+        if run.tries > _MOST_TRIES:
             await self._end_failed(run, ChengnaoError("agent_run_crashing"))
             return
         if run.cancel:
             cancelled.set()
-        async with self._database.unit_of_work() as uow:
-            version = await _version(uow, run)
         ended, steps = await self._loop.run(run, version, _durable, cancelled, self._wait_for)
         await telemetry.export(self._loop.settings, ended, steps)
+
+    async def _open(self, run_id: str) -> tuple[Run, AgentVersion] | None:
+        """The run, begun once more, and what it is of; None where it has ended."""
+        async with self._database.unit_of_work() as uow:
+            repository = RunRepository(uow.session, self._vault)
+            run = await repository.get(Scope(), run_id)
+            if run is None or run.state.ended:
+                return None
+            version = await _version(uow, run)
+            tries = await repository.try_again(run_id)
+            await repository.seal(run)
+            await uow.commit()
+            return replace(run, tries=tries), version
 
     async def _give_up(self, run_id: str, error: Exception) -> None:
         """End a run that cannot be carried on, so that nobody waits for it."""
@@ -127,20 +135,17 @@ class Runs:
         if shown is None:
             told = error_of(error, run_id)
             shown = ChengnaoError("agent_step_failed", **told["params"])
-        while True:
-            try:
-                async with self._database.unit_of_work() as uow:
-                    run = await RunRepository(uow.session, self._vault).get(Scope(), run_id)
-                if run is not None and not run.state.ended:
-                    await self._end_failed(run, shown)
-                return
-            except (SQLAlchemyError, OSError) as wait:
-                log.warning("run %s waits for the database to be ended: %s", run_id, wait)
-                await asyncio.sleep(2.0)
+
+        async def end() -> None:
+            async with self._database.unit_of_work() as uow:
+                run = await RunRepository(uow.session, self._vault).get(Scope(), run_id)
+            if run is not None and not run.state.ended:
+                await self._end_failed(run, shown)
+
+        await patient(run_id, end)
 
     async def _end_failed(self, run: Run, error: ChengnaoError) -> None:
-        ended = failed(run, error)
-        await self._loop.end(ended.ended(self._database.clock.now()))
+        await self._loop.end(failed(run, error).ended(self._database.clock.now()))
 
     async def _wait_for(self, approval_id: str) -> None:
         """Return once the approval is decided or expired; another run may go on meanwhile."""

@@ -12,13 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chengnao.agents.runtime.model import Run, Spent, Step, StepKind
 from chengnao.agents.runtime.repository import RunRepository
 from chengnao.kernel.database import Database, UnitOfWork
-from chengnao.kernel.errors import ChengnaoError, Conflict, Unavailable
+from chengnao.kernel.errors import ChengnaoError, Conflict
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.privacy.vault import Vault
 
@@ -30,7 +30,7 @@ Durable = Callable[[str, Callable[[], Awaitable[None]]], Awaitable[None]]
 """Does a piece of work under a name as one step of a workflow: once, or again where it was cut off in the middle."""
 
 _PATIENCE = 3
-"""Tries of what fails though the database answers."""
+"""Tries of a statement that fails though the database is there: a deadlock may have been broken by it."""
 
 
 class RunCancelled(Exception):
@@ -214,24 +214,30 @@ class Journal:
         )
 
     async def patient(self, work: Callable[[], Awaitable[T]]) -> T:
-        """What the work gives, however long the database is away; raises what fails though it answers."""
-        tries = 0
-        while True:
-            try:
-                return await work()
-            except (DBAPIError, PoolTimeout, Unavailable, OSError) as error:
-                tries += 1
-                if tries >= _PATIENCE and await self._answers():
-                    raise
-                log.warning("run %s waits: %s", self._run.id, error)
-                await asyncio.sleep(min(2.0, 0.2 * 2**tries))
+        return await patient(self._run.id, work)
 
-    async def _answers(self) -> bool:
+
+async def patient(run_id: str, work: Callable[[], Awaitable[T]]) -> T:
+    """What the work gives, however long the database is away; raises what fails though it is there."""
+    tries = 0
+    while True:
         try:
-            await self.database.check()
-        except (Unavailable, DBAPIError, OSError):
-            return False
-        return True
+            return await work()
+        except (DBAPIError, PoolTimeout) as error:
+            tries += 1
+            if tries >= _PATIENCE and _is_there(error):
+                raise
+            log.warning("run %s waits for the database: %s", run_id, error)
+            await asyncio.sleep(min(2.0, 0.2 * 2**tries))
+
+
+def _is_there(error: Exception) -> bool:
+    """Whether the database answered, and the statement itself is at fault."""
+    if not isinstance(error, OperationalError) or error.connection_invalidated:
+        return isinstance(error, DBAPIError) and not error.connection_invalidated
+    # No state: there was no connection. Else: connection lost, too many of them, or a server that stops or starts.
+    state = getattr(error.orig, "sqlstate", None)
+    return state is not None and not state.startswith(("08", "57P")) and state != "53300"
 
 
 async def _bounded(work: Callable[[], Awaitable[Outcome]], seconds: float) -> Outcome:
