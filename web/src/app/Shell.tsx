@@ -1,5 +1,6 @@
 import {
   AlertOutlined,
+  ApiOutlined,
   BarChartOutlined,
   BellOutlined,
   CameraOutlined,
@@ -20,7 +21,7 @@ import {
   UserOutlined,
 } from '@ant-design/icons';
 import { Button, Dropdown, Tooltip } from 'antd';
-import type { ReactNode } from 'react';
+import { useState, type ReactNode } from 'react';
 import { NavLink } from 'react-router';
 import type { Role } from '../api/types';
 import { useTexts, type MessageKey } from '../i18n';
@@ -30,6 +31,7 @@ import { WaitingBadge } from '../offline/Sending';
 import { Mark } from '../ui/Mark';
 import { FindAll } from './FindAll';
 import { useLive } from './live';
+import { OwnTokens } from './OwnTokens';
 import { useSession } from './session';
 import { useShade } from './theme';
 
@@ -88,6 +90,7 @@ export function Shell({ children }: { children: ReactNode }) {
   const { me, has, signOut } = useSession();
   const { shade, setShade } = useShade();
   const links = pages.filter((page) => !page.roles || has(...page.roles));
+  const [clients, setClients] = useState(false);
   const otherShade = shade === 'dark' ? 'light' : 'dark';
 
   return (
@@ -115,6 +118,7 @@ export function Shell({ children }: { children: ReactNode }) {
               items: [
                 { key: 'who', disabled: true, label: [me.division?.name, me.unit?.name].filter(Boolean).join(' · ') || me.username },
                 { type: 'divider' },
+                { key: 'clients', icon: <ApiOutlined />, label: t('clients.title'), onClick: () => setClients(true) },
                 { key: 'out', icon: <LogoutOutlined />, label: t('session.signout'), onClick: () => void signOut() },
               ],
             }}
@@ -134,6 +138,7 @@ export function Shell({ children }: { children: ReactNode }) {
         ))}
       </nav>
       <main className="content">{children}</main>
+      {clients && <OwnTokens onClose={() => setClients(false)} />}
     </div>
   );
 }

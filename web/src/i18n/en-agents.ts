@@ -398,4 +398,6 @@ export const enAgents = {
   'writing.check': 'Check the figures',
   'writing.sound': 'All figures are in the record',
   'writing.unsupported': 'Not in the record: {numbers}',
+  'clients.title': 'My clients',
+  'clients.hint': 'Your own programs use agents and tools by MCP ({mcp}) and A2A with your rights. A token is shown once.',
 };

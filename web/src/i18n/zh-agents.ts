@@ -398,4 +398,6 @@ export const zhAgents = {
   'writing.check': '核对数字',
   'writing.sound': '数字都有依据',
   'writing.unsupported': '以下数字在记录中没有依据：{numbers}',
+  'clients.title': '我的接入令牌',
+  'clients.hint': '您自己的程序用令牌经 MCP（{mcp}）和 A2A 使用智能体与工具，权限与您本人相同。令牌只显示一次。',
 };
