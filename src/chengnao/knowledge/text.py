@@ -19,6 +19,7 @@ _CLOCK = re.compile(
     r"(凌晨|早上|早晨|上午|中午|下午|傍晚|晚上|夜间|晚|夜里)?"
     r"(?<!\d)(\d{1,2})(?:[:：时点](?!间|段|内|限|以)(?:(\d{1,2})分?|半)?)(整)?"
 )
+_SUM = re.compile(r"(\d+(?:\.\d+)?)([万亿])元")
 _NIGHT = ("夜间", "夜里")
 _AFTERNOON = ("下午", "傍晚", "晚上", "晚", "中午", *_NIGHT)
 
@@ -127,13 +128,19 @@ def article_number(text: str) -> str | None:
     return f"{main}-{more}"
 
 
+def canonical(text: str) -> str:
+    """The plain text with each hour as 22:00 and each sum in single yuan, so that numbers can be compared in order."""
+    flat = _CLOCK.sub(lambda match: _hour(match) or match[0], re.sub(r"\s+", "", plain(text)))
+    return _SUM.sub(lambda match: f"{float(match[1]) * (1e4 if match[2] == '万' else 1e8):.0f}元", flat)
+
+
 def clocks(text: str) -> list[str]:
     """Hours of the day in a text, as 22:00: 晚上10点, 22时 and 22:00 are the same."""
-    found = []
-    for match in _CLOCK.finditer(plain(text)):
-        hour, minute = int(match[2]), 30 if match[0].rstrip("整").endswith("半") else int(match[3] or 0)
-        if match[1] in _AFTERNOON and 0 < hour < 12 and not (match[1] in _NIGHT and hour < 6):
-            hour += 12
-        if hour <= 24 and minute < 60:
-            found.append(f"{hour % 24:02d}:{minute:02d}")
-    return found
+    return [hour for match in _CLOCK.finditer(plain(text)) if (hour := _hour(match)) is not None]
+
+
+def _hour(match: re.Match[str]) -> str | None:
+    hour, minute = int(match[2]), 30 if match[0].rstrip("整").endswith("半") else int(match[3] or 0)
+    if match[1] in _AFTERNOON and 0 < hour < 12 and not (match[1] in _NIGHT and hour < 6):
+        hour += 12
+    return f"{hour % 24:02d}:{minute:02d}" if hour <= 24 and minute < 60 else None

@@ -40,7 +40,9 @@ def planted(texts: Sequence[str], seed: int = 20260601) -> list[Planted]:
             if len(bare(sentence)) < 12:
                 continue
             found += [Planted(claim, text, None) for claim in _true(sentence)]
-            found += [Planted(claim, text, wrong) for wrong, claim in _false(sentence, texts, rng) if claim != sentence]
+            found += [
+                Planted(claim, text, wrong) for wrong, claim in _false(sentence, text, texts, rng) if claim != sentence
+            ]
     return [each for each in found if each.wrong is None or bare(each.claim) not in bare(each.text)]
 
 
@@ -54,7 +56,7 @@ def _true(sentence: str) -> Iterator[str]:
         yield plain.replace("应当", "应") + "。"
 
 
-def _false(sentence: str, texts: Sequence[str], rng: Random) -> Iterator[tuple[str, str]]:
+def _false(sentence: str, text: str, texts: Sequence[str], rng: Random) -> Iterator[tuple[str, str]]:
     plain = re.sub(r"^第[^条]{1,6}条\s*", "", sentence).rstrip("；。;") + "。"
     for match in _NUMBER.finditer(plain):
         value = numeral(match[0]) if not match[0][0].isdigit() else float(match[0])
@@ -79,8 +81,9 @@ def _false(sentence: str, texts: Sequence[str], rng: Random) -> Iterator[tuple[s
             break
     if "未" in plain:
         yield "denial", plain.replace("未", "", 1)
-    yield "addition", plain.rstrip("。") + rng.choice(_ENDINGS) + "。"
+    strange = [each for each in _ENDINGS if each[-6:] not in text]
+    yield "addition", plain.rstrip("。") + rng.choice(strange or _ENDINGS[:1]) + "。"
     other = rng.choice(texts)
-    strange = [each for each in sentences(other) if len(bare(each)) >= 12 and bare(each) not in bare(sentence)]
-    if strange:
-        yield "elsewhere", re.sub(r"^第[^条]{1,6}条\s*", "", rng.choice(strange))
+    elsewhere = [each for each in sentences(other) if len(bare(each)) >= 12 and bare(each) not in bare(sentence)]
+    if elsewhere:
+        yield "elsewhere", re.sub(r"^第[^条]{1,6}条\s*", "", rng.choice(elsewhere))

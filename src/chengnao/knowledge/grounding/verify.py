@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from chengnao.knowledge.grounding.facts import Amount, amounts, bodies, contradicts
-from chengnao.knowledge.text import bare, plain, query_terms, sentences
+from chengnao.knowledge.text import bare, canonical, plain, query_terms, sentences
 
 LEAST_SHARE = 0.8
 """Of the sentence's pairs of characters, so many must stand in what is cited; from a planted test, see
@@ -59,6 +59,7 @@ def supports(text: str, sentence: str, context: str = "", quote: str | None = No
     claim = re.sub(r"《[^》]*》|第\s*[零〇一二三四五六七八九十百千\d]+\s*[条款项]", "", sentence)
     if bare(claim) and bare(claim) in bare(text) and _whole(claim, text):
         return Support(None, claim)
+    claim = _LEADS.sub("", claim)
     parts = clauses(claim) or [claim]
     carrying = [_nearest(text, part) for part in parts]
     clause = carrying[0]
@@ -69,7 +70,7 @@ def supports(text: str, sentence: str, context: str = "", quote: str | None = No
             return Support(Fault.BODY, carries)
         if contradicts(part, carries):
             return Support(Fault.DENIAL, carries)
-    fine = [part for part in _FINE.split(_LEADS.sub("", claim)) if len(bare(part)) >= 2]
+    fine = [part for part in _FINE.split(claim) if len(bare(part)) >= 2]
     for part in fine:
         share, strange = covered(part, f"{context}\n{text}")
         if share < LEAST_SHARE or strange > _STRANGE:
@@ -99,7 +100,7 @@ def _whole(claim: str, text: str) -> bool:
 
 def covered(claim: str, text: str) -> tuple[float, int]:
     """How much of the claim stands in the text (0 to 1), by threes of characters, and the longest strange stretch."""
-    flat = re.sub(r"[^\w%.]", "", plain(text))
+    flat = re.sub(r"[^\w%.:]", "", canonical(text))
     total = seen = longest = 0
     for part in _words(claim):
         if part[0] < "\u3400":
@@ -119,12 +120,12 @@ def covered(claim: str, text: str) -> tuple[float, int]:
 
 
 def _words(claim: str) -> list[str]:
-    return re.findall(r"[\u3400-\u9fff]+|[a-z0-9.%]+", _EMPTY.sub(" ", plain(claim)))
+    return re.findall(r"[\u3400-\u9fff]+|[a-z0-9.:%]+", _EMPTY.sub(" ", canonical(claim)))
 
 
 def _follows(parts: list[str], text: str) -> bool:
     """Whether the parts of a claim come in the text one after the other, so that nothing is put together anew."""
-    flat, at = re.sub(r"[^\w%.]", "", plain(text)), 0
+    flat, at = re.sub(r"[^\w%.:]", "", canonical(text)), 0
     for part in parts:
         known = [word[:3] for word in _words(part) if word[:3] in flat]
         if not known:
@@ -161,8 +162,8 @@ def _amounts_hold(text: str, part: str) -> bool:
 
 def _in_order(part: str, text: str) -> bool:
     """Whether the numbers of the part come in the text in the same order, so that none stands in another's place."""
-    numbers = iter(_AMOUNTS.findall(plain(text)))
-    return all(number in numbers for number in _AMOUNTS.findall(plain(part)))
+    numbers = iter(_AMOUNTS.findall(canonical(text)))
+    return all(number in numbers for number in _AMOUNTS.findall(canonical(part)))
 
 
 def _bodies_hold(text: str, part: str) -> bool:
