@@ -21,7 +21,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -50,8 +52,7 @@ from chengnao.kernel.organisation.model import CITY
 from chengnao.kernel.organisation.service import seed_divisions
 from chengnao.kernel.settings import Settings, load_settings
 from chengnao.knowledge.keeping import Handed, add_base, add_document
-from chengnao.knowledge.model import About, Access, Ownership
-from chengnao.knowledge.service import today
+from chengnao.knowledge.model import About, Access, DocumentKind, Ownership
 from chengnao.knowledge.worker import KnowledgeWorker
 from chengnao.models.client import ChatReply, ChatRequest, ModelClient
 from chengnao.models.gateway.model import DataClass, Target
@@ -122,6 +123,12 @@ def sets() -> dict[str, SetFile]:
     return {each.id: each for each in found}
 
 
+def read_sample(text: str) -> tuple[dict[str, Any], str]:
+    """What a sample text says of itself, and the text."""
+    _, said, body = text.split("---\n", 2)
+    return yaml.safe_load(said), body
+
+
 async def prepare(database: Database, settings: Settings) -> None:
     """Divisions, public texts that can be searched, and a classifier."""
     async with database.unit_of_work() as uow:
@@ -137,11 +144,22 @@ async def prepare(database: Database, settings: Settings) -> None:
     public = Ownership(CITY, None, Access.PUBLIC)
     async with database.unit_of_work() as uow:
         base = await add_base(uow, SYSTEM, "测评用公开文件", "", public)
-        for each in sorted((files("chengnao.knowledge") / "evals" / "texts").iterdir(), key=lambda each: each.name):
-            data = each.read_bytes()
-            title = data.decode().splitlines()[0].strip("# ")
-            about = About(title, valid_from=today(uow).replace(year=2024), synthetic=True)
-            await add_document(uow, settings.home, SYSTEM, base, about, public, Handed(each.name, data))
+        known: dict[str, str] = {}
+        texts = sorted((files("chengnao.knowledge") / "evals" / "texts").iterdir(), key=lambda each: each.name)
+        for each in texts:
+            said, text = read_sample(each.read_text("utf-8"))
+            about = About(
+                said["title"],
+                DocumentKind(said["kind"]),
+                said["issuer"],
+                said["number"],
+                valid_from=said["valid_from"],
+                supersedes=known.get(said.get("supersedes", "")),
+                synthetic=True,
+            )
+            file = Handed(each.name, text.encode())
+            made = await add_document(uow, settings.home, SYSTEM, base, about, public, file)
+            known[each.name.removesuffix(".md")] = made.id
         await uow.commit()
     worker = KnowledgeWorker(database, settings.home)
     while await worker.read_step() or await worker.index_step():
@@ -182,7 +200,8 @@ async def measure(
         figures.by_model += ended.by is By.MODEL
         if wrong and not score.passed:
             why = ended.reason["code"] if ended.reason else ""
-            err.print(f"[{agent.id} {item.id} {item.split} {ended.by} {why}] {'；'.join(score.reasons)[:300]}")
+            told = f"{agent.id} {item.id} {item.split} {ended.by} {why}: {'；'.join(score.reasons)[:300]}"
+            err.print(told, markup=False, soft_wrap=True)
     figures.seconds = (time.monotonic() - began) / max(1, len(items))
     return figures
 
@@ -239,7 +258,7 @@ async def table(database: Database, settings: Settings, url: str, options: argpa
         async with ModelClient(settings) as client:
             off = await measure(database, settings, agent, items, client, wrong=options.wrong and not options.model)
         scripted = await measure(database, settings, agent, items, Scripted(settings, agent, database), wrong=False)
-        row = [set_id, agent.id, off.shown, scripted.shown]
+        row = [set_id, agent.id, off.shown, f"{scripted.shown} ({scripted.by_model} by it)"]
         if options.model:
             asked = sampled(found, options.split, options.sample)
             async with gateway(database, url, options.model) as client:
@@ -248,7 +267,7 @@ async def table(database: Database, settings: Settings, url: str, options: argpa
         else:
             row += ["not run: no model", "—", f"{off.seconds:.2f}"]
         shown.add_row(*row)
-        err.print(row)
+        err.print("  ".join(row), markup=False, soft_wrap=True)
     Console(width=170).print(shown)
 
 

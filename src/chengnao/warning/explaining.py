@@ -16,8 +16,8 @@ Point = tuple[datetime, float]
 _FEWEST = 3
 _LATEST = 12
 """So many readings at the end tell the trend."""
-_STEADY = 0.1
-"""A change over those readings of less than this part of the whole spread, or of the noise, is none."""
+_SCATTER = 2.5
+"""A change over those readings that is no more than so many times their scatter around the line is none."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,9 @@ def _trend(points: Sequence[Point]) -> tuple[Trend, float | None]:
     values = np.array([value for _, value in latest])
     if hours[-1] <= 0:
         return "unknown", None
-    slope = float(np.polyfit(hours, values, 1)[0])
-    change = abs(slope) * float(hours[-1])
-    spread = float(values.max() - values.min())
-    noise = float(np.abs(np.diff(values)).mean()) if len(values) > 1 else 0.0
-    size = max(abs(float(values.mean())), 1e-9)
-    if change < max(_STEADY * spread, noise, 0.01 * size):
+    slope, start = (float(each) for each in np.polyfit(hours, values, 1))
+    scatter = float((values - (slope * hours + start)).std())
+    if abs(slope) * float(hours[-1]) <= _SCATTER * scatter or values.min() == values.max():
         return "steady", slope
     return ("rising" if slope > 0 else "falling"), slope
 

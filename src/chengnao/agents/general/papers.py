@@ -18,6 +18,8 @@ _TITLE = re.compile(
     r"(?:条例|办法|规定|规程|规范|细则|通知|意见|方案|指南|标准|公告|通告|决定|预案|规则|制度|须知|流程|手册|规划|法))"
     r"(?:[（(][^）)]{1,20}[)）])?$"
 )
+_HEAD = 6
+"""Lines at the beginning: there a paper says its own number, later those of others."""
 _SPELT = "一二三四五六七八九十"
 
 
@@ -42,15 +44,15 @@ _BODY = re.compile(
 )
 _UNTIL = re.compile(r"有效期\s*(?:至|到)\s*" + _DATE)
 _YEARS = re.compile(r"有效期\s*(?:为)?\s*(?P<n>[1-9一二三四五六七八九十])\s*年")
+_BRINGS = re.compile(r"^.*关于(?:印发|公布|发布|修改)")
 _KIND = (
+    ("notice", re.compile(r"(?:通知|公告|通告|公示)$")),
     ("plan", re.compile(r"预案|规划|行动计划|工作方案|实施方案")),
     ("standard", re.compile(r"标准|技术规程|规范(?:（试行）)?$")),
-    ("notice", re.compile(r"^(?!.*(?:印发|公布|发布)).*(?:通知|公告|通告|公示)$")),
     ("case", re.compile(r"案例|复盘")),
     ("procedure", re.compile(r"指南|须知|手册|流程|规程|操作")),
     ("law", re.compile(r"法$|条例|规定|办法|细则|规则|决定")),
     ("policy", re.compile(r"意见|方案|政策|制度|措施")),
-    ("notice", re.compile(r"通知|公告|通告|公示")),
 )
 _DIGITS = {"〇": "0", "○": "0", "零": "0", **{each: str(number) for number, each in enumerate("一二三四五六七八九", 1)}}
 
@@ -76,7 +78,7 @@ def metadata_of(text: str) -> Metadata:
     title = _title(lines)
     issued = _issued_on(lines)
     effective = _effective(text, issued)
-    number = _first(_NUMBER, text) or _first(_DECREE, text) or _first(_STANDARD, text)
+    number = _number_of("\n".join(lines[:_HEAD])) or _number_of(text)
     return Metadata(
         title=title,
         number=re.sub(r"\s+", "", number) if not number.startswith(_STANDARDS) else number,
@@ -87,6 +89,10 @@ def metadata_of(text: str) -> Metadata:
         kind=_kind(title, number),
         replaces=tuple(dict.fromkeys(found["it"] for found in _REPLACES.finditer(text))),
     )
+
+
+def _number_of(text: str) -> str:
+    return _first(_NUMBER, text) or _first(_DECREE, text) or _first(_STANDARD, text)
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:
@@ -156,7 +162,8 @@ def _kind(title: str, number: str) -> str:
     if _STANDARD.search(number):
         return "standard"
     # 关于印发……办法的通知 is what it brings, not the letter around it.
-    title = re.sub(r"^.*关于(?:印发|公布|发布|修改)|(?:的)?通知$", "", title) or title
+    if _BRINGS.match(title):
+        title = re.sub(r"(?:的)?(?:通知|公告)$", "", _BRINGS.sub("", title))
     return next((kind for kind, pattern in _KIND if pattern.search(title)), "other")
 
 

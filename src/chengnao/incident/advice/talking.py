@@ -19,6 +19,16 @@ from chengnao.models.embedded.snapshot import Quality
 _AMOUNT = re.compile(
     r"(?P<it>(?:\d[\d,，]*(?:\.\d+)?|[零〇一二两三四五六七八九十百千]{1,8})\s*[万千百]?\s*(?:多|余|来)?\s*(?:元|块钱?|块|万))"
 )
+_PLACE = re.compile(
+    r"(?:^|[，。、；\s]|[在住是去到于从的])(?P<it>[\u4e00-\u9fff]{1,9}?"
+    r"(?:医院|幼儿园|小学|中学|大学|学校|大桥|立交|车站|公交站|地铁站|轻轨站|北站|西站|广场|公园|市场|小区|大厦|码头|路|街|桥|岩|坡|坝|坪|湾|沟|村|镇))"
+)
+_LASTING = re.compile(
+    r"(?:好几|[半一二三四五六七八九十两几\d]+多?)(?:个)?(?:小时|天|周|星期|礼拜|月|年)(?:了|多)?|上(?:周|个?月)|去年(?:底|初)?|刚才|最近"
+)
+_PARTY = re.compile(
+    r"(?:^|[，。、；\s]|[在由被找去把那个家])(?P<it>[\u4e00-\u9fff]{0,8}?(?:政务大厅|办事大厅|服务中心|公司|工厂|[药电化纸钢]厂|厂[里家]|饭店|餐厅|超市|驿站|营业厅))"
+)
 _EMERGENCY = (
     (re.compile(r"着火|起火|失火|火灾|燃起来|冒(大|黑|浓)烟|爆炸"), "火情请立即拨打 119，先撤到安全处。"),
     (
@@ -125,19 +135,13 @@ async def call_transcription(call: Call, given: dict[str, Any]) -> Answer:
     transcript = mask(transcript)
     guesses, found = await service.guesses(call.uow, call.home, transcript)
     category = guesses[0].code if guesses else "other"
-    place = "".join(
-        [
-            *(each.full_name for each in found.divisions[:1]),
-            *(each.name + each.number for each in found.roads[:2] if each.kind),
-        ]
-    )
     amount = _AMOUNT.search(transcript)
     return Answer(
         result={
             "category": category,
-            "address": place[:100],
-            "time": found.times[0].words[:40] if found.times else "",
-            "party": found.parties[0].name[:60] if found.parties else "",
+            "address": _address(transcript, found)[:100],
+            "time": _first_time(transcript, found)[:40],
+            "party": _party(transcript, found)[:60],
             "amount": re.sub(r"\s", "", amount["it"]) if amount else "",
             "summary": title_of(transcript)[:120],
             "transcript": transcript,
@@ -155,6 +159,25 @@ async def call_transcription(call: Call, given: dict[str, Any]) -> Answer:
             min(guesses[0].confidence if guesses else 0.3, (heard.confidence or 0.5) if heard else 1.0), 2
         ),
     )
+
+
+def _address(text: str, found: Understanding) -> str:
+    """The division and the roads of it; where no road is named, what else stands for a place."""
+    named = [each.name + each.number for each in found.roads[:2]]
+    if not named:
+        named = [match["it"] for match in _PLACE.finditer(text)][:1]
+    division = found.divisions[0].full_name if found.divisions else ""
+    return division + "".join(each for each in named if each not in division)
+
+
+def _first_time(text: str, found: Understanding) -> str:
+    lasting = _LASTING.search(text)
+    return found.times[0].words if found.times else lasting[0] if lasting else ""
+
+
+def _party(text: str, found: Understanding) -> str:
+    told = _PARTY.search(text)
+    return found.parties[0].name if found.parties else told["it"] if told else ""
 
 
 async def camera_review(call: Call, given: dict[str, Any]) -> Answer:

@@ -15,6 +15,7 @@ async def office_writing(call: Call, given: dict[str, Any]) -> Answer:
     """A draft from what the record says, from figures that are given, or from points."""
     kind = str(given.get("kind", "weekly"))
     facts = _given(kind, given)
+    own = facts is not None
     if facts is None:
         facts = await facts_for(call, kind, int(given.get("days", 7)), str(given.get("report_id", "")))
     paper = paper_of(facts) if kind in ("weekly", "duty") else None
@@ -22,8 +23,9 @@ async def office_writing(call: Call, given: dict[str, Any]) -> Answer:
     return Answer(
         result={
             "answerable": bool(paragraphs),
-            "title": mask(facts.title)[:80],
-            "paragraphs": [mask(each)[:_PARAGRAPH] for each in paragraphs[:10]],
+            "title": facts.title[:80],
+            # What the asker gives stays as it is: the telephone in a notice is the office's own.
+            "paragraphs": [(each if own else mask(each))[:_PARAGRAPH] for each in paragraphs[:10]],
             "suggestion": paper.suggestion if paper else "",
         },
         evidence=[
