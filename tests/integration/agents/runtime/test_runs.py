@@ -4,8 +4,11 @@ import asyncio
 import json
 
 import pytest
+from sqlalchemy import text
 
+from chengnao.agents.runtime import executor
 from chengnao.agents.runtime.model import By, RunState
+from chengnao.agents.runtime.repository import RunRepository
 from chengnao.agents.runtime.service import cancel, start_run
 from chengnao.kernel.database import Database
 from chengnao.kernel.errors import Conflict, Invalid
@@ -203,3 +206,36 @@ async def test_many_at_once_all_end(office: Bureau, vendor: Vendor) -> None:
     runs = [await office.start(definition(), DISPATCHER) for _ in range(40)]
     ended = [await office.ended(run) for run in runs]
     assert {each.by for each in ended} == {By.MODEL}
+
+
+async def test_a_run_that_ends_its_process_again_and_again_is_given_up(office: Bureau) -> None:
+    async with office.database.unit_of_work() as uow:
+        run = await start_run(uow, DISPATCHER, draft(definition()), {"text": "水"})
+        await uow.session.execute(text("UPDATE agent_runs SET tries = 50"))
+        await uow.commit()
+    ended = await office.ended(run)
+    assert (ended.state, ended.error and ended.error["code"]) == (RunState.FAILED, "agent_run_crashing")
+
+
+async def test_a_run_that_was_taken_and_never_begun_is_begun(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "_RECONCILE_SECONDS", 0.3)
+    async with database.unit_of_work() as uow:
+        run = await start_run(uow, DISPATCHER, draft(definition()), {"text": "水"})
+        await RunRepository(uow.session).take(1, uow.clock.now())
+        await uow.commit()
+    async with bureau(database, load_settings(settings.home, models=False)) as office:
+        assert (await office.ended(run)).by is By.RULE
+
+
+async def test_a_run_whose_workflow_ended_without_it_is_ended(
+    office: Bureau, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor.otherwise = Said(json.dumps(answers("两小时内到场", "e1")))
+    run = await office.ask(definition(), DISPATCHER)
+    async with office.database.unit_of_work() as uow:
+        await uow.session.execute(text("UPDATE agent_runs SET state = 'running', ended_at = NULL"))
+        await uow.commit()
+    ended = await office.ended(run)
+    assert (ended.state, ended.error and ended.error["code"]) == (RunState.FAILED, "agent_run_lost")
