@@ -4,6 +4,7 @@ import ast
 import operator
 from collections.abc import Callable
 from decimal import Decimal, DivisionByZero, InvalidOperation, Overflow, localcontext
+from math import isfinite
 
 from chengnao.kernel.errors import Invalid
 
@@ -61,6 +62,8 @@ def _percent(text: str) -> str:
 def _value(node: ast.AST) -> Decimal:
     match node:
         case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+            if not isfinite(number):
+                raise ValueError("too large")
             return Decimal(str(number))
         case ast.UnaryOp(op=ast.USub(), operand=inner):
             return -_value(inner)

@@ -41,7 +41,10 @@ _PERSONAL_NAMES = {
     Kind.NAME: "姓名",
 }
 """A landline in a notice is the office's own."""
-_OFFICIAL = re.compile(r"(局长|主任|书记|市长|区长|镇长|处长|科长|发言人|队长|院长|校长|记者|通讯员)[^，。；]{0,2}$")
+_TITLES = "局长|主任|书记|市长|区长|镇长|处长|科长|发言人|队长|院长|校长|记者|通讯员"
+_OFFICIAL = re.compile(rf"({_TITLES})[^，。；]{{0,2}}$")
+_OFFICIAL_AFTER = re.compile(rf"^[^，。；]{{0,2}}({_TITLES})")
+"""Who speaks for an office is named with the office."""
 INJECTION = re.compile(
     r"(忽略|无视|忘记|不要理会)(掉)?(以上|之前|上面|前面|所有|全部|一切)[^。；\n]{0,12}(指令|提示|要求|规则|设定|内容)"
     r"|你(现在)?(是|扮演|充当)(一个)?(系统|管理员|root|开发者)|系统提示词|输出你的(提示|指令)"
@@ -127,7 +130,9 @@ def _personal(text: str) -> Iterator[Issue]:
     for finding in find_personal(text):
         name = _PERSONAL_NAMES.get(finding.kind)
         before = text[max(0, finding.start - 8) : finding.start]
-        if name is None or (finding.kind is Kind.NAME and _OFFICIAL.search(before)):
+        if name is None or (
+            finding.kind is Kind.NAME and (_OFFICIAL.search(before) or _OFFICIAL_AFTER.match(text[finding.end :]))
+        ):
             continue
         quote = mask(text[finding.start : finding.end])
         if quote == text[finding.start : finding.end]:  # a name alone is told by the words beside it
