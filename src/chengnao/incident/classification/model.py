@@ -7,6 +7,8 @@ from datetime import datetime
 from chengnao.kernel.errors import Invalid
 from chengnao.kernel.organisation.model import ancestors
 
+CLASSIFIER = "incident-classifier"
+"""What the registry of models calls the one that says the category."""
 NO_MATTER = "none"
 """The label of a text that holds nothing to handle: a greeting, thanks, a wrong number."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from chengnao.incident.classification.labels import category_hints
-from chengnao.incident.classification.model import Row
+from chengnao.incident.classification.model import CLASSIFIER, Row
 from chengnao.kernel.errors import Invalid
 from chengnao.models.card import ModelFormat, ModelKind
 from chengnao.models.training import recipe as training
@@ -143,7 +143,7 @@ RECIPE = training.Recipe(
         training.Step("baseline", "对照基线", "baseline beside it", 0.1),
     ),
     train=train,
-    model_id="incident-classifier",
+    model_id=CLASSIFIER,
     model_kind=ModelKind.CLASSIFIER,
     format=ModelFormat.SKOPS,
     metric="macro_f1",

@@ -29,6 +29,7 @@ from chengnao.models.registry.drift import KEPT
 from chengnao.models.registry.model import Version
 from chengnao.models.registry.repository import RegistryRepository
 from chengnao.models.registry.service import require_version, take_in
+from chengnao.models.training.installed import Installed
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class DeploymentManager:
         self.node = f"{socket.gethostname()}:{home}"
         self._home = home
         self._database = database
+        self._installed = Installed(home)
         self._random = random.Random()  # noqa: S311 - shares calls out, keeps no secret
         self._replicas: dict[str, dict[str, Replica]] = {}
         """By deployment and id."""
@@ -159,6 +161,7 @@ class DeploymentManager:
     async def _look_at_disk(self) -> None:
         async with self._database.unit_of_work() as uow:
             await take_in(uow, self._home)
+            await self._installed.enter(uow)
             for name in BY_ITSELF:
                 await deploy_by_itself(uow, self._home, name)
             await uow.commit()

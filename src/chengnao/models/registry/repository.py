@@ -102,6 +102,11 @@ class RegistryRepository(Repository):
         version: str | None = await self.session.scalar(query)
         return version
 
+    async def named(self, alias: str) -> dict[str, str]:
+        """The version that the alias names now, for each model that has it."""
+        rows = await self.session.execute(select(AliasRow.model_id, AliasRow.version).where(AliasRow.alias == alias))
+        return {row.model_id: row.version for row in rows}
+
     async def put_alias(self, model_id: str, move: AliasMove, by: str) -> None:
         """Let the alias name the version, and keep that it did."""
         statement = insert(AliasRow).values(model_id=model_id, alias=move.alias, version=move.to_version)

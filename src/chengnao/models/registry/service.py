@@ -11,6 +11,7 @@ from chengnao.kernel.access.model import Principal
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import Conflict, Invalid, NotFound
 from chengnao.kernel.files import write_atomically
+from chengnao.kernel.fresh import Fresh
 from chengnao.kernel.organisation.model import CITY
 from chengnao.models.card import (
     CARD,
@@ -62,6 +63,7 @@ async def register(
     await repository.add_version(version)
     if not model.versions:
         await repository.put_alias(card.id, AliasMove(CHAMPION, None, card.version, now, actor.name, ""), actor.id)
+        _CHAMPIONS.forget_after_commit(uow)
     return version
 
 
@@ -144,7 +146,22 @@ async def move_alias(
     move = AliasMove(alias, before, version, uow.clock.now(), actor.name, note)
     if before != version:
         await repository.put_alias(model_id, move, actor.id)
+        _CHAMPIONS.forget_after_commit(uow)
     return move
+
+
+async def _read_champions(uow: UnitOfWork) -> dict[str, str]:
+    return await RegistryRepository(uow.session).named(CHAMPION)
+
+
+_CHAMPIONS = Fresh(_read_champions)
+
+
+async def observe_champion(uow: UnitOfWork, model_id: str, seen: Sequence[Observation]) -> None:
+    """The same for the version that is in use; nothing is kept of a model that the registry does not know."""
+    version = (await _CHAMPIONS.get(uow)).get(model_id)
+    if version is not None:
+        await observe(uow, model_id, version, seen)
 
 
 async def observe(uow: UnitOfWork, model_id: str, version: str, seen: Sequence[Observation]) -> None:

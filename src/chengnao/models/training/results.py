@@ -35,7 +35,7 @@ async def register_result(uow: UnitOfWork, home: Path, job: Job, outcome: Mappin
     """
     recipe = require_recipe(job.kind)
     actor = Principal(job.created_by, job.created_by_name, "user", frozenset(), job.division_code)
-    await _register_installed(uow, home, recipe)
+    await register_installed(uow, home, recipe)
     name = f"{job.created_at.astimezone(CST):%Y%m%d}-{job.id[-8:]}"
     card = _card(recipe, name, _described(job), tuple(_evals(job, outcome)))
     if await RegistryRepository(uow.session).version(recipe.model_id, name) is None:
@@ -116,8 +116,11 @@ def _before(path: Path, job: Job) -> Path:
     return path.with_name(f"{path.stem}.before-{job.id}{path.suffix}")
 
 
-async def _register_installed(uow: UnitOfWork, home: Path, recipe: Recipe[Any]) -> Version | None:
-    """Enter the model in use first, so that it is the champion that the result is compared with."""
+async def register_installed(uow: UnitOfWork, home: Path, recipe: Recipe[Any]) -> Version | None:
+    """Enter the model in use, which then is the champion; None where none is in use.
+
+    Done before a result is entered, so that it is compared with what was there.
+    """
     path = None if recipe.installed is None else recipe.installed(home)
     if path is None or not path.is_file():
         return None
@@ -127,6 +130,7 @@ async def _register_installed(uow: UnitOfWork, home: Path, recipe: Recipe[Any]) 
         return known
     text = Text(zh="训练任务开始前就在使用的模型。", en="The model that was in use before any training job.")
     card = _card(recipe, f"installed-{digest[:8]}", text, ())
+    (home / "training").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home / "training") as scratch:
         await asyncio.to_thread(shutil.copyfile, path, Path(scratch) / path.name)
         kept, folder = await asyncio.to_thread(keep_files, home, card, Path(scratch))
