@@ -61,6 +61,15 @@ async def detail(client: httpx.AsyncClient, job_id: str, *states: str) -> Any:
     raise AssertionError(found)
 
 
+async def counting(client: httpx.AsyncClient, job_id: str) -> None:
+    """Return once the job's process is at work."""
+    for _ in range(600):
+        if (await ask(client, "GET", f"/{job_id}"))["progress"]["percent"] > 0:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it never began")
+
+
 async def test_from_a_file_to_a_result(app: FastAPI, world: World, database: Database, settings: Settings) -> None:
     async with world.client(app, Role.DEVELOPER) as client, running(database, settings.home):
         made = await ask(client, "POST", "", 201, json=body(steps=60, seconds=0.03))
@@ -85,7 +94,7 @@ async def test_from_a_file_to_a_result(app: FastAPI, world: World, database: Dat
 async def test_cancel_and_resume(app: FastAPI, world: World, database: Database, settings: Settings) -> None:
     async with world.client(app, Role.OPERATOR) as client, running(database, settings.home):
         made = await ask(client, "POST", "", 201, json=body(steps=400, seconds=0.03))
-        await detail(client, made["id"], "running")
+        await counting(client, made["id"])
         assert (await ask(client, "POST", f"/{made['id']}/cancel"))["state"] == "stopping"
         cancelled = await detail(client, made["id"], "cancelled")
         assert cancelled["actions"] == ["resume"]
