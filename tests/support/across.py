@@ -11,6 +11,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from starlette.types import ASGIApp
 
+from chengnao.agents.catalogue import publishing
 from chengnao.agents.catalogue import service as catalogue
 from chengnao.agents.model import Agent
 from chengnao.agents.offered import Offered
@@ -67,7 +68,7 @@ async def publish(database: Database, by: Principal, agent: Agent) -> None:
     offer = Offered(TOOLS, RULES)
     async with database.unit_of_work() as uow:
         version = await catalogue.create(uow, AUTHORITY, by, agent, offer)
-        await catalogue.publish(uow, AUTHORITY, by, agent.id, version.version, offer)
+        await publishing.publish(uow, AUTHORITY, by, agent.id, version.version, offer)
         await uow.commit()
 
 

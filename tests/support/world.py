@@ -9,6 +9,7 @@ import httpx
 import numpy as np
 from fastapi import FastAPI
 
+from chengnao.agents.catalogue import publishing
 from chengnao.agents.catalogue import service as catalogue
 from chengnao.agents.evals.model import SetFile
 from chengnao.agents.evals.service import create_set, start_eval
@@ -220,7 +221,7 @@ async def _agent(uow: UnitOfWork, records: Records, mark: str) -> None:
     name = {"zh": f"{mark}建议", "en": "Advice"}
     agent = agents.definition(id=f"advice-{records.division}", name=name, tools=[], fallback={"human": "handler"})
     version = await catalogue.create(uow, AUTHORITY, maker, agent, offer, mark)
-    await catalogue.publish(uow, AUTHORITY, maker, agent.id, version.version, offer)
+    await publishing.publish(uow, AUTHORITY, maker, agent.id, version.version, offer)
     records.ids["agent"] = agent.id
     owner = Resource(records.division, records.unit)
     run = await start_run(uow, maker, version, {"text": mark}, about=owner)

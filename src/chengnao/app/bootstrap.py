@@ -3,8 +3,7 @@
 import asyncio
 import logging
 
-from chengnao.agents.catalogue.builtin import builtin_agents
-from chengnao.agents.catalogue.service import install_builtin
+from chengnao.agents.catalogue.builtin import builtin_agents, install_builtin
 from chengnao.agents.evals.service import install_sets
 from chengnao.app.migrate import migrate
 from chengnao.incident.reports.service import seal_what_is_not

@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from chengnao.agents.catalogue import service
+from chengnao.agents.catalogue import publishing, service
+from chengnao.agents.catalogue.builtin import install_builtin
 from chengnao.agents.catalogue.definition import digest
 from chengnao.agents.catalogue.model import Shares, Step, Wanted
+from chengnao.agents.catalogue.publishing import Proof
 from chengnao.agents.catalogue.repository import CatalogueRepository
-from chengnao.agents.catalogue.service import Proof
 from chengnao.agents.model import Agent
 from chengnao.agents.offered import Offered
 from chengnao.kernel.access.authority import Authority
@@ -48,7 +49,7 @@ async def make(database: Database, agent_id: str = "drain-inspection", by: Princ
 
 async def publish(database: Database, number: int = 1, by: Principal = MAKER, **how: Any) -> None:
     async with database.unit_of_work() as uow:
-        await service.publish(uow, AUTHORITY, by, "drain-inspection", number, OFFERED, **how)
+        await publishing.publish(uow, AUTHORITY, by, "drain-inspection", number, OFFERED, **how)
         await uow.commit()
 
 
@@ -106,7 +107,7 @@ async def test_what_is_shared_is_used_and_seen_but_not_changed(database: Databas
     colleague, other = person(unit="unit-b"), person(unit="unit-c", division=OTHER)
     shares = Shares(unit_ids=("unit-b",), division_codes=(OTHER,))
     async with database.unit_of_work() as uow:
-        await service.share(uow, AUTHORITY, MAKER, "drain-inspection", shares)
+        await publishing.share(uow, AUTHORITY, MAKER, "drain-inspection", shares)
         await uow.commit()
     # Shared, but nothing is in use yet.
     assert await seen(database, colleague) == []
@@ -122,11 +123,11 @@ async def test_what_is_shared_is_used_and_seen_but_not_changed(database: Databas
             with pytest.raises(Forbidden):
                 await service.save_version(uow, AUTHORITY, who, definition(purpose="改"), OFFERED)
             with pytest.raises(Forbidden):
-                await service.publish(uow, AUTHORITY, who, "drain-inspection", 1, OFFERED)
+                await publishing.publish(uow, AUTHORITY, who, "drain-inspection", 1, OFFERED)
             with pytest.raises(Forbidden):
-                await service.share(uow, AUTHORITY, who, "drain-inspection", Shares())
+                await publishing.share(uow, AUTHORITY, who, "drain-inspection", Shares())
     async with database.unit_of_work() as uow:
-        await service.share(uow, AUTHORITY, MAKER, "drain-inspection", Shares())
+        await publishing.share(uow, AUTHORITY, MAKER, "drain-inspection", Shares())
         await uow.commit()
     assert await seen(database, colleague) == []
 
@@ -135,7 +136,7 @@ async def test_a_shared_list_shows_the_version_in_use_and_no_later_one(database:
     await make(database)
     await publish(database)
     async with database.unit_of_work() as uow:
-        await service.share(uow, AUTHORITY, MAKER, "drain-inspection", Shares(division_codes=(CITY,)))
+        await publishing.share(uow, AUTHORITY, MAKER, "drain-inspection", Shares(division_codes=(CITY,)))
         await uow.commit()
     assert await change(database, purpose="第二版") == 2
     async with database.unit_of_work() as uow:
@@ -212,7 +213,7 @@ async def test_tools_that_are_gone_keep_a_version_from_being_published(database:
     without = Offered({}, OFFERED.rules)
     async with database.unit_of_work() as uow:
         with pytest.raises(Invalid) as refused:
-            await service.publish(uow, AUTHORITY, MAKER, "drain-inspection", 1, without)
+            await publishing.publish(uow, AUTHORITY, MAKER, "drain-inspection", 1, without)
     assert refused.value.params["field"] == "tools.0"
 
 
@@ -224,11 +225,11 @@ async def test_rolling_back_puts_an_earlier_version_into_use_again(database: Dat
     async with database.unit_of_work() as uow:
         for number in (1, 2):  # in use; never was
             with pytest.raises(Conflict):
-                await service.roll_back(uow, AUTHORITY, MAKER, "drain-inspection", number)
+                await publishing.roll_back(uow, AUTHORITY, MAKER, "drain-inspection", number)
     await publish(database, 2)
     assert await in_use(database) == 2
     async with database.unit_of_work() as uow:
-        back = await service.roll_back(uow, AUTHORITY, MAKER, "drain-inspection", 1, note="第二版答非所问")
+        back = await publishing.roll_back(uow, AUTHORITY, MAKER, "drain-inspection", 1, note="第二版答非所问")
         await uow.commit()
     assert (back.step, back.previous, back.version) == (Step.ROLLBACK, 2, 1)
     assert await in_use(database) == 1
@@ -256,7 +257,7 @@ async def test_a_retired_agent_is_not_used_and_not_changed(database: Database) -
     await make(database)
     await publish(database)
     async with database.unit_of_work() as uow:
-        await service.retire(uow, AUTHORITY, MAKER, "drain-inspection", note="并入新智能体")
+        await publishing.retire(uow, AUTHORITY, MAKER, "drain-inspection", note="并入新智能体")
         await uow.commit()
     assert await seen(database, MAKER) == []
     assert await seen(database, MAKER, retired=True) == ["drain-inspection"]
@@ -269,7 +270,7 @@ async def test_a_retired_agent_is_not_used_and_not_changed(database: Database) -
 
 async def install(database: Database, *agents: Agent) -> int:
     async with database.unit_of_work() as uow:
-        added = await service.install_builtin(uow, agents)
+        added = await install_builtin(uow, agents)
         await uow.commit()
     return added
 
@@ -284,7 +285,7 @@ async def test_what_comes_with_the_platform_is_for_everybody_and_brought_up_to_d
     assert await in_use(database) == 2
     # A person has chosen the version in use: a later one does not take its place by itself.
     async with database.unit_of_work() as uow:
-        await service.roll_back(uow, AUTHORITY, person(Role.OPERATOR, None, CITY), "drain-inspection", 1)
+        await publishing.roll_back(uow, AUTHORITY, person(Role.OPERATOR, None, CITY), "drain-inspection", 1)
         await uow.commit()
     assert await install(database, third) == 1
     assert await in_use(database) == 1

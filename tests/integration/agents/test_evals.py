@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chengnao.agents.catalogue import publishing
 from chengnao.agents.catalogue import service as catalogue
 from chengnao.agents.evals import service
 from chengnao.agents.evals.model import EvalRun, EvalState, Item, Mode, SetFile
@@ -138,7 +139,7 @@ async def test_publishing_takes_the_finished_evaluation_of_this_very_version(
             version = await catalogue.version_of(uow, "drain-inspection", number)
             proof = await service.proof_for(uow, version)
             try:
-                made = await catalogue.publish(uow, AUTHORITY, MAKER, "drain-inspection", number, LOUD, proof=proof)
+                made = await publishing.publish(uow, AUTHORITY, MAKER, "drain-inspection", number, LOUD, proof=proof)
             except ChengnaoError as error:
                 return error.code
             await uow.commit()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chengnao.agents.catalogue import publishing
 from chengnao.agents.catalogue import service as catalogue
 from chengnao.agents.offered import Offered
 from chengnao.agents.runtime.model import By, RunState
@@ -52,7 +53,7 @@ async def test_runs_under_way_keep_their_version_when_it_is_rolled_back(office: 
     async def put_in_use(number: int, agent: Any, how: Any) -> None:
         async with office.database.unit_of_work() as uow:
             await how(uow, AUTHORITY, maker, agent, OFFER)
-            await catalogue.publish(uow, AUTHORITY, maker, "test-advice", number, OFFER)
+            await publishing.publish(uow, AUTHORITY, maker, "test-advice", number, OFFER)
             await uow.commit()
 
     async def started(who: Principal) -> Any:
@@ -68,7 +69,7 @@ async def test_runs_under_way_keep_their_version_when_it_is_rolled_back(office: 
     while not vendor.asked:
         await asyncio.sleep(0.05)
     async with office.database.unit_of_work() as uow:
-        await catalogue.roll_back(uow, AUTHORITY, maker, "test-advice", 1, note="答非所问")
+        await publishing.roll_back(uow, AUTHORITY, maker, "test-advice", 1, note="答非所问")
         await uow.commit()
     vendor.say(answers("第一版的回答"))
     later = await started(maker)

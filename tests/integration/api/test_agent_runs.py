@@ -7,6 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from chengnao.agents.catalogue import publishing
 from chengnao.agents.catalogue import service as catalogue
 from chengnao.agents.catalogue.definition import write_yaml
 from chengnao.agents.offered import Offered
@@ -37,7 +38,7 @@ async def test_a_run_from_start_to_judgement(
     async with database.unit_of_work() as uow:
         offer = Offered(TOOLS, RULES)
         await catalogue.create(uow, AUTHORITY, maker, definition(id=agent), offer)
-        await catalogue.publish(uow, AUTHORITY, maker, agent, 1, offer)
+        await publishing.publish(uow, AUTHORITY, maker, agent, 1, offer)
         await uow.commit()
     async with bureau(database, settings), world.client(app, Role.DISPATCHER) as dispatcher:
         with Vendor(settings.port("models")) as vendor:

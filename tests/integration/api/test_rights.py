@@ -37,7 +37,7 @@ OPEN311 = {
 SIGNED_IN_ONLY = {
     "GET /api/session", "GET /api/session/tokens", "POST /api/session/tokens", "DELETE /api/session/tokens/{client_id}"
 }  # fmt: skip
-"""Of the own person alone; the tokens of its clients are tried in test_outside.py."""
+"""Of the own person alone; the tokens of its clients are tried in test_own_tokens.py."""
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,22 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import entry_points
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from chengnao.agents.catalogue.definition import read_yaml
+from chengnao.agents.catalogue.definition import digest, read_yaml
+from chengnao.agents.catalogue.model import AgentRecord, Publication, Shares, Step
+from chengnao.agents.catalogue.publishing import put_in_use
+from chengnao.agents.catalogue.repository import CatalogueRepository
+from chengnao.agents.catalogue.service import FIRST, add_version, new_version
 from chengnao.agents.model import Agent
+from chengnao.kernel.access.model import SYSTEM
+from chengnao.kernel.database import UnitOfWork
+from chengnao.kernel.ids import new_id
+from chengnao.kernel.organisation.model import CITY
 
 log = logging.getLogger(__name__)
 
@@ -51,3 +60,53 @@ def texts(folder: Traversable) -> Iterator[tuple[str, str]]:
     for entry in sorted(folder.iterdir(), key=lambda each: each.name):
         if entry.name.endswith(".yaml") and entry.is_file():
             yield entry.name, entry.read_text("utf-8")
+
+
+async def install_builtin(uow: UnitOfWork, definitions: Sequence[Agent]) -> int:
+    """Put the agents that come with the platform into the catalogue, for everybody; returns how many versions are new.
+
+    A new version comes into use at once, unless a person has chosen which version people use, or retired the agent.
+    """
+    added = 0
+    for definition in definitions:
+        added += await _install(uow, definition)
+    return added
+
+
+async def _install(uow: UnitOfWork, definition: Agent) -> bool:
+    repository = CatalogueRepository(uow.session)
+    record = await repository.any(definition.id, lock=True)
+    if record is None:
+        record = AgentRecord(
+            id=definition.id,
+            division_code=CITY,
+            unit_id=None,
+            builtin=True,
+            created_at=uow.clock.now(),
+            created_by=SYSTEM.id,
+            created_by_name=SYSTEM.name,
+            latest_version=FIRST,
+        )
+        await repository.add(record)
+        await repository.put_shares(record.id, Shares(division_codes=(CITY,)))
+        version = new_version(uow, record, FIRST, definition, SYSTEM, "")
+        await repository.add_version(version)
+        record = replace(record, published_by=SYSTEM.id)
+    elif not record.builtin or await repository.version_with(record.id, digest(definition)) is not None:
+        return False
+    else:
+        version = await add_version(uow, record, definition, SYSTEM, "")
+    if record.published_by == SYSTEM.id and record.retired_at is None:
+        publication = Publication(
+            id=new_id(),
+            agent_id=record.id,
+            step=Step.PUBLISH,
+            version=version.version,
+            previous=record.published_version,
+            by=SYSTEM.id,
+            by_name=SYSTEM.name,
+            at=uow.clock.now(),
+            note="",
+        )
+        await put_in_use(uow, SYSTEM, publication)
+    return True

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from chengnao.agents.catalogue import service
+from chengnao.agents.catalogue import publishing, service
 from chengnao.agents.catalogue.check import problems
 from chengnao.agents.catalogue.definition import SIZE_LIMIT, read_object, read_yaml
 from chengnao.agents.catalogue.model import Checked, Listed, Shares, Wanted
@@ -184,7 +184,7 @@ async def publish_agent(
     """Let people use that version from now on; runs under way keep theirs."""
     await service.require_own(uow, context.authority, principal, agent_id, "agent.publish")
     version = await service.version_of(uow, agent_id, body.version)
-    await service.publish(
+    await publishing.publish(
         uow,
         context.authority,
         principal,
@@ -210,7 +210,7 @@ async def roll_back_agent(
     agent_id: Id, body: RollbackIn, principal: Publisher, uow: UowDep, context: ContextDep
 ) -> AgentDetail:
     """Put a version into use again that was in use before, at once; runs under way keep theirs."""
-    await service.roll_back(uow, context.authority, principal, agent_id, body.version, note=body.note)
+    await publishing.roll_back(uow, context.authority, principal, agent_id, body.version, note=body.note)
     answer = await _detail(uow, context, principal, agent_id)
     await uow.commit()
     return answer
@@ -225,7 +225,7 @@ async def retire_agent(
     agent_id: Id, body: RetireIn, principal: Publisher, uow: UowDep, context: ContextDep
 ) -> AgentDetail:
     """Take the agent out of use for good; its versions and runs stay on record."""
-    await service.retire(uow, context.authority, principal, agent_id, note=body.note)
+    await publishing.retire(uow, context.authority, principal, agent_id, note=body.note)
     answer = await _detail(uow, context, principal, agent_id)
     await uow.commit()
     return answer
@@ -244,7 +244,7 @@ async def share_agent(
 ) -> SharesOut:
     """Say anew who besides the owner may use the version in use."""
     wanted = Shares(tuple(body.unit_ids), tuple(body.division_codes))
-    kept = await service.share(uow, context.authority, principal, agent_id, wanted)
+    kept = await publishing.share(uow, context.authority, principal, agent_id, wanted)
     await uow.commit()
     return SharesOut.of(kept)
 

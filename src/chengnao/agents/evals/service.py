@@ -12,7 +12,7 @@ from chengnao.agents.catalogue import service as catalogue
 from chengnao.agents.catalogue.builtin import folders, texts
 from chengnao.agents.catalogue.definition import read_plain
 from chengnao.agents.catalogue.model import AgentVersion
-from chengnao.agents.catalogue.service import Proof
+from chengnao.agents.catalogue.publishing import Proof
 from chengnao.agents.evals.model import EvalRun, EvalSet, EvalState, Item, Mode, Result, SetFile, Source
 from chengnao.agents.evals.repository import EvalRepository
 from chengnao.agents.evals.statistics import compare, wilson

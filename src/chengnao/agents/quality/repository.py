@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, Integer, case, cast, extract, func, select
+from sqlalchemy import ColumnElement, Float, Integer, and_, any_, case, cast, extract, func, literal, or_, select
 
 from chengnao.agents.evals.model import EvalState, Mode
 from chengnao.agents.evals.tables import EvalRunRow
@@ -43,33 +43,38 @@ class QualityRepository(Repository):
 
     async def latest(self, agents: Mapping[str, int]) -> dict[str, Quality]:
         """The latest score of each agent, in the version given; those that were never evaluated are missing."""
+        if not agents:
+            return {}
+        of_version = (
+            and_(EvalRunRow.agent_id == agent_id, literal(version) == any_(EvalRunRow.versions))
+            for agent_id, version in agents.items()
+        )
         newest = (
             select(EvalRunRow)
-            .where(EvalRunRow.agent_id.in_(agents), EvalRunRow.state == EvalState.DONE.value)
+            .distinct(EvalRunRow.agent_id)
+            .where(or_(*of_version), EvalRunRow.state == EvalState.DONE.value)
             .where(EvalRunRow.mode == Mode.MODEL.value, EvalRunRow.split != "dev")
             .order_by(EvalRunRow.agent_id, EvalRunRow.ended_at.desc())
         )
-        found: dict[str, Quality] = {}
-        for row in await self.session.scalars(newest):
-            figures = (row.summary or {}).get("versions", [])
-            of_version = [each for each in figures if each["version"] == agents[row.agent_id]]
-            if of_version and row.agent_id not in found and row.ended_at is not None:
-                found[row.agent_id] = _quality(row, row.ended_at, of_version[0])
-        return found
+        rows = await self.session.scalars(newest)
+        return {row.agent_id: _quality(row, agents[row.agent_id]) for row in rows}
 
 
 def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.count(case((condition, 1)))
 
 
-def _quality(row: EvalRunRow, at: datetime, figures: Mapping[str, Any]) -> Quality:
+def _quality(row: EvalRunRow, version: int) -> Quality:
+    assert row.summary is not None
+    assert row.ended_at is not None
+    figures = next(each for each in row.summary["versions"] if each["version"] == version)
     return Quality(
         eval_run_id=row.id,
         set_id=row.set_id,
-        version=figures["version"],
+        version=version,
         items=figures["items"],
         score=figures["score"],
         low=figures["low"],
         high=figures["high"],
-        at=at,
+        at=row.ended_at,
     )

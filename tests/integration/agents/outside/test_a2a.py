@@ -12,7 +12,7 @@ from a2a.types.a2a_pb2 import CancelTaskRequest, GetTaskRequest, SendMessageRequ
 from a2a.utils.errors import A2AError
 from google.protobuf.json_format import MessageToDict, ParseDict
 
-from chengnao.agents.catalogue import service as catalogue
+from chengnao.agents.catalogue import publishing
 from chengnao.agents.catalogue.model import Shares
 from chengnao.agents.runtime import service as runs
 from chengnao.kernel.access.model import Role
@@ -124,7 +124,7 @@ async def test_a_task_can_be_cancelled_and_is_nobody_elses(office: Bureau, vendo
             task = await send(client, {"text": "水压很低"}, wait=False)
             assert task.status.state in (TaskState.TASK_STATE_SUBMITTED, TaskState.TASK_STATE_WORKING)
             async with database.unit_of_work() as uow:
-                await catalogue.share(uow, AUTHORITY, maker, "test-advice", Shares(unit_ids=("unit-b",)))
+                await publishing.share(uow, AUTHORITY, maker, "test-advice", Shares(unit_ids=("unit-b",)))
                 await uow.commit()
             async with a2a_client(address, other) as foreign:
                 for ask in (

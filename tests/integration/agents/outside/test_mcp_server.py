@@ -9,7 +9,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult
 
-from chengnao.agents.catalogue import service as catalogue
+from chengnao.agents.catalogue import publishing
 from chengnao.agents.catalogue.model import Shares
 from chengnao.agents.model import Effect
 from chengnao.agents.outside.mcp_server import KEY, RESULT
@@ -85,7 +85,7 @@ async def test_a_client_lists_and_calls_the_agents_of_its_person(
             assert said(refused)["error"]["code"] == "not_found"
             assert said(await client.call_tool(RESULT, {"id": answer["id"]}))["error"]["code"] == "not_found"
             async with database.unit_of_work() as uow:
-                await catalogue.share(uow, AUTHORITY, maker, "test-advice", Shares(unit_ids=("unit-b",)))
+                await publishing.share(uow, AUTHORITY, maker, "test-advice", Shares(unit_ids=("unit-b",)))
                 await uow.commit()
             assert "agent_test-advice" in await names(client)
 
