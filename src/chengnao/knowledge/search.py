@@ -12,9 +12,13 @@ Ranking = Sequence[tuple[str, float]]
 
 
 def fuse(words: Ranking, meaning: Ranking, limit: int, share: float = _WORDS) -> list[tuple[str, float]]:
-    """The best of both: each ranking's scores brought to 0..1 between its best and its last, then added by weight."""
+    """The best of both: each ranking's scores brought to 0..1, then added by weight.
+
+    Scores of words begin at 0; cosines of this model lie close together, so the last of them counts as 0.
+    """
     scores: dict[str, float] = {}
-    for ranking, weight in ((_scaled(words), share), (_scaled(meaning), 1 - share)):
+    least = meaning[-1][1] if len(meaning) > 1 else 0.0
+    for ranking, weight in ((_scaled(words, 0.0), share), (_scaled(meaning, least), 1 - share)):
         for passage_id, score in ranking.items():
             scores[passage_id] = scores.get(passage_id, 0.0) + weight * score
     return sorted(scores.items(), key=lambda each: (-each[1], each[0]))[:limit]
@@ -29,9 +33,8 @@ def fuse_by_rank(words: Ranking, meaning: Ranking, limit: int, constant: int = 6
     return sorted(scores.items(), key=lambda each: (-each[1], each[0]))[:limit]
 
 
-def _scaled(ranking: Ranking) -> Mapping[str, float]:
+def _scaled(ranking: Ranking, least: float) -> Mapping[str, float]:
     if not ranking:
         return {}
-    best, last = ranking[0][1], ranking[-1][1]
-    width = (best - last) or 1.0
-    return {passage_id: (score - last) / width for passage_id, score in ranking}
+    width = (ranking[0][1] - least) or 1.0
+    return {passage_id: (score - least) / width for passage_id, score in ranking}
