@@ -26,7 +26,7 @@ async def test_a_person_makes_lists_and_ends_the_tokens_of_its_clients(
         async with database.unit_of_work() as uow:
             person = await find_client(uow, secret)
         assert person is not None
-        assert (person.kind, person.roles) == ("user", {Role.DISPATCHER})
+        assert (person.kind, person.roles) == ("user", frozenset({Role.DISPATCHER}))
         # In the API the client is a machine that may use agents, whatever the person may.
         client = {"Authorization": f"Bearer {secret}"}
         async with world.client(app, None) as anybody:
