@@ -1,4 +1,4 @@
-"""A newcomer makes an agent from the form, tries it, publishes and shares it; it answers over MCP, and is rolled back."""
+"""A newcomer makes an agent from the form, publishes and shares it; it answers over MCP, and is rolled back."""
 
 import asyncio
 from collections.abc import Iterator
@@ -21,21 +21,28 @@ TOOL = f"agent_{AGENT}"
 
 
 @pytest.fixture(scope="module")
-def platform(browser: Browser) -> Iterator[Platform]:
-    with running_platform(demonstration=False, agents="true") as running:
+def vendor() -> Iterator[Vendor]:
+    """A scripted model at an address outside."""
+    with Vendor() as made:
+        made.respond = lambda asked: {"answer": answered(asked.body), "evidence": [], "confidence": 0.8}
+        yield made
+
+
+@pytest.fixture(scope="module")
+def platform(browser: Browser, vendor: Vendor) -> Iterator[Platform]:
+    with running_platform(demonstration=False, models="true", agents="true") as running:
         town.found_in(running.settings)
+        running.run("user", "add", "root", "--role", "operator")
+        root = running.client("root")
+        root.post("/api/models/providers", json={"name": "scripted", "base_url": vendor.url}).raise_for_status()
+        known = {each["name"]: each["version"] for each in root.read("/api/models/routes")}
+        target = {"source": "provider:scripted", "model": "scripted"}
+        route = {"kind": "chat", "title": "对话", "targets": [target], "version": known.get("chat", 0)}
+        root.put("/api/models/routes/chat", json=route).raise_for_status()
         person = {"username": "maker", "display_name": "maker", "password": PASSWORD, "roles": ["developer"]}
         person |= {"division_code": town.DISTRICT, "unit_id": town.UNIT}
         running.client("operator").post("/api/users", json=person).raise_for_status()
         yield running
-
-
-@pytest.fixture
-def vendor(platform: Platform) -> Iterator[Vendor]:
-    """A scripted model where the gateway would be."""
-    with Vendor(platform.settings.port("models")) as made:
-        made.respond = lambda asked: {"answer": answered(asked.body), "confidence": 0.8, "evidence": []}
-        yield made
 
 
 def answered(body: dict[str, Any]) -> dict[str, str]:
@@ -57,7 +64,7 @@ def ask(platform: Platform, secret: str, words: str) -> dict[str, Any]:
         return thread.submit(asyncio.run, call()).result()
 
 
-def test_from_the_form_to_an_answer_over_mcp_and_back(browser: Browser, platform: Platform, vendor: Vendor) -> None:
+def test_from_the_form_to_an_answer_over_mcp_and_back(browser: Browser, platform: Platform) -> None:
     maker = Desk(browser, platform, "maker")
     maker.open("/agents")
     maker.test_id("new-agent").click()
