@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.timeout(900)]
 
 LEFT_OUT = ("/api/stream", "/api/session")
 """The stream has no end, and signing out would end the test's own session."""
-ALL_ROLES = ("duty_officer", "dispatcher", "handler", "verifier", "steward", "operator", "auditor")
+ALL_ROLES = ("duty_officer", "dispatcher", "handler", "verifier", "steward", "operator", "auditor", "developer")
 
 
 @pytest.fixture(scope="module")

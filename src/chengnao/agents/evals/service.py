@@ -197,18 +197,22 @@ async def cancel_eval(uow: UnitOfWork, authority: Authority, actor: Principal, r
 
 
 async def require_run(uow: UnitOfWork, principal: Principal, run_id: str) -> EvalRun:
-    """The evaluation, where the principal sees its agent from the own side; raises NotFound."""
+    """The evaluation, where the principal sees its agent from the own side, or agent and set are the platform's.
+
+    Raises NotFound.
+    """
     run = await EvalRepository(uow.session).get_run(run_id)
-    if run is not None:
-        try:
-            record, own = await catalogue.seen(uow, principal, run.agent_id)
-        except NotFound:
-            own = False
-        else:
-            own = own or record.builtin
-        if own:
-            return run
+    if run is not None and await _may_see(uow, principal, run):
+        return run
     raise NotFound("not_found", kind="测评运行 evaluation run", id=run_id)
+
+
+async def _may_see(uow: UnitOfWork, principal: Principal, run: EvalRun) -> bool:
+    try:
+        record, own = await catalogue.seen(uow, principal, run.agent_id)
+    except NotFound:
+        return False
+    return own or (record.builtin and (await require_set(uow, run.agent_id, run.set_id)).builtin)
 
 
 def summary(run: EvalRun, results: Sequence[Result]) -> dict[str, Any]:
