@@ -17,6 +17,7 @@ from zlib import compress
 
 import httpx
 import psycopg
+from sqlalchemy import text
 
 from chengnao.kernel.access.model import SYSTEM, Scope
 from chengnao.kernel.database import Database, UnitOfWork, plain_url
@@ -24,9 +25,9 @@ from chengnao.kernel.ids import new_id
 from chengnao.kernel.privacy.vault import Vault
 from chengnao.kernel.settings import load_secrets
 from chengnao.models.gateway import service
-from chengnao.models.gateway.metering.budgets import Amount, Budget, Hold, Period
-from chengnao.models.gateway.metering.repository import MeteringRepository, lost
-from chengnao.models.gateway.model import Caller, DataClass, Kind, ModelRoute, Provider, Target
+from chengnao.models.gateway.metering.budgets import Amount, Budget, Period
+from chengnao.models.gateway.metering.repository import Held, lost
+from chengnao.models.gateway.model import DataClass, Kind, ModelRoute, Provider, Target
 from chengnao.models.gateway.repository import GatewayRepository
 from tests.support.ports import free_block
 from tests.support.stack import make_home, remove_home
@@ -170,12 +171,22 @@ async def model_records(uow: UnitOfWork, home: Path, division: str, unit: str, m
     budget = Budget(new_id(), f"{mark}预算", division, unit, None, None, Period.DAY, 100, None, None)
     await service.put_budget(uow, SYSTEM, Scope(), budget)
     call_id, now = new_id(), datetime.now(UTC)
-    caller = Caller(division, unit, key.id, mark, mark)
-    hold = Hold(call_id, call_id, now, now, caller, "chat", DataClass.PUBLIC, Amount(1, 30, 50))
-    metering = MeteringRepository(uow.session)
-    await metering.add_holds([hold])
-    (held,) = await metering.take_holds([call_id])
-    await metering.add_calls([lost(held)])
+    row = {
+        "id": call_id,
+        "request_id": call_id,
+        "at": now,
+        "division_code": division,
+        "unit_id": unit,
+        "key_id": key.id,
+    }
+    row |= {"purpose": mark, "trace": mark, "route": "chat", "data_class": "public"}
+    call = lost(Held(call_id, row, Amount(1, 30, 50), ()))
+    names = ", ".join(call)
+    values = ", ".join(f":{name}" for name in call)
+    await uow.session.execute(text(f"INSERT INTO model_calls ({names}) VALUES ({values})"), call)
     sealed = vault.seal_bytes(call_id, compress(mark.encode()))
-    await metering.add_texts([{"call_id": call_id, "data_class": "public", "at": now, "sealed": sealed}])
+    await uow.session.execute(
+        text("INSERT INTO model_texts VALUES (:id, 'public', :at, :sealed)"),
+        {"id": call_id, "at": now, "sealed": sealed},
+    )
     return {"provider": provider.id, "key": key.id, "budget": budget.id, "call": call_id}

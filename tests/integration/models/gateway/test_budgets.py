@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -160,11 +160,16 @@ class Watch(threading.Thread):
             self.looks += 1
             time.sleep(0.01)
 
-    def end(self) -> None:
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         self.ended = True
         self.join(10)
-        assert self.looks > 5
-        assert self.worst <= self.limit
+        if kind is None:
+            assert self.looks > 5
+            assert self.worst <= self.limit
 
 
 async def storm(replicas: list[GatewayProcess], calls: int, at_once: int) -> Counter[int]:
@@ -190,10 +195,8 @@ async def test_two_replicas_share_a_budget_exactly(
     database: Database, database_url: str, replicas: list[GatewayProcess], vendor: Vendor
 ) -> None:
     await install(database, replicas, vendor, requests=100)
-    watch = Watch(database_url, "requests", 100)
-    watch.start()
-    found = await storm(replicas, 160, 32)
-    watch.end()
+    with Watch(database_url, "requests", 100):
+        found = await storm(replicas, 160, 32)
     assert found == {200: 100, 429: 60}
     assert len(vendor.asked) == 100
     until(lambda: rows(database_url, "SELECT count(*) FROM model_calls") == [(100,)])
@@ -205,13 +208,11 @@ async def test_money_is_never_overspent_and_nearly_all_can_be_spent(
 ) -> None:
     """Each call is reserved at several times its cost, so some are refused at first and room comes back."""
     await install(database, replicas, vendor, money=2_000)
-    watch = Watch(database_url, "money", 2_000)
-    watch.start()
     done = 0
-    while (found := await storm(replicas, 40, 16))[200]:
-        done += found[200]
-        until(lambda: rows(database_url, "SELECT id FROM model_holds") == [])
-    watch.end()
+    with Watch(database_url, "money", 2_000):
+        while (found := await storm(replicas, 40, 16))[200]:
+            done += found[200]
+            until(lambda: rows(database_url, "SELECT id FROM model_holds") == [])
     ((spent, reserved),) = rows(database_url, "SELECT spent_money, reserved_money FROM model_budget_windows")
     assert (spent, reserved) == (done * 20, 0)
     assert spent <= 2_000
@@ -224,24 +225,23 @@ async def test_killed_gateways_never_overspend_and_lose_no_call(
 ) -> None:
     limit = 60
     await install(database, replicas, vendor, requests=limit)
-    watch = Watch(database_url, "requests", limit)
-    watch.start()
-    vendor.otherwise = Said(delay=0.05)
-    for turn in range(4):
-        calling = asyncio.create_task(storm(replicas, 30, 10))
-        await asyncio.sleep(0.1 + random.random() / 10)
-        victim = replicas[turn % 2]
-        await asyncio.to_thread(victim.kill)
-        await calling
-        await asyncio.to_thread(victim.start)
-    asked = len(vendor.asked)
-    assert asked <= limit
-    held = len(rows(database_url, "SELECT id FROM model_holds"))
-    assert held > 0, "no call was under way when a gateway was killed: the test shows nothing"
-    # What a dead gateway has reserved stays reserved until it expires; then it counts as spent.
-    rows(database_url, "UPDATE model_holds SET expires_at = now() - interval '1 second' RETURNING id")
-    until(lambda: rows(database_url, "SELECT id FROM model_holds") == [], 20.0)
-    watch.end()
+    vendor.otherwise = Said(delay=0.3)
+    with Watch(database_url, "requests", limit):
+        for turn in range(4):
+            calling = asyncio.create_task(storm(replicas, 30, 10))
+            before = len(vendor.asked)
+            await asyncio.to_thread(until, lambda before=before: len(vendor.asked) >= min(before + 5, limit - 10), 30.0)
+            victim = replicas[turn % 2]
+            await asyncio.to_thread(victim.kill)
+            await calling
+            await asyncio.to_thread(victim.start)
+        asked = len(vendor.asked)
+        assert asked <= limit
+        held = len(rows(database_url, "SELECT id FROM model_holds"))
+        assert held > 0, "no call was under way when a gateway was killed: the test shows nothing"
+        # What a dead gateway has reserved stays reserved until it expires; then it counts as spent.
+        rows(database_url, "UPDATE model_holds SET expires_at = now() - interval '1 second' RETURNING id")
+        await asyncio.to_thread(until, lambda: rows(database_url, "SELECT id FROM model_holds") == [], 30.0)
     found: dict[str, int] = dict(rows(database_url, "SELECT outcome, count(*) FROM model_calls GROUP BY 1"))
     assert found["lost"] == held
     assert sum(found.values()) >= asked, "each call that reached the vendor is metered"

@@ -6,25 +6,25 @@ and are settled as fully spent once they expire, by any gateway of the installat
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
+import psycopg
 
-from chengnao.kernel.database import Database, UnitOfWork
+from chengnao.kernel.database import Database, plain_url
 from chengnao.kernel.errors import Unavailable
 from chengnao.models.errors import BudgetSpent
 from chengnao.models.gateway.metering.budgets import MEASURES, Amount, Hold, Refusal, Window, decide
-from chengnao.models.gateway.metering.repository import Held, MeteringRepository, lost
+from chengnao.models.gateway.metering.repository import Held, LedgerRepository, lost
 from chengnao.models.gateway.model import Outcome
 
 log = logging.getLogger(__name__)
 
 _BATCH = 200
-_GATHER = 0.05
+_GATHER = 0.1
 """Seconds that settlements wait for others; nobody waits for them."""
 _SWEEP = 5.0
 
@@ -53,11 +53,37 @@ class Settlement:
         return Amount(self.requests, self.tokens_in + self.tokens_out, self.money)
 
 
+class _Line:
+    """A connection of the ledger's own that is kept, and made anew where it was lost."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.AsyncConnection | None = None
+
+    @asynccontextmanager
+    async def use(self) -> AsyncIterator[LedgerRepository]:
+        """The connection, for one transaction; whatever goes wrong ends it, and with it what is not committed."""
+        if self._connection is None:
+            self._connection = await psycopg.AsyncConnection.connect(self._url, connect_timeout=10)
+        try:
+            yield LedgerRepository(self._connection)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+
 class Ledger:
     """Of one gateway process; `run` it while calls are made, `close` it to write what is left."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        url = plain_url(database.engine.url.render_as_string(hide_password=False))
+        # A settlement never stands in a reservation's way.
+        self._reserving, self._settling, self._sweeping = _Line(url), _Line(url), _Line(url)
         self._asking: list[tuple[Hold, asyncio.Future[None]]] = []
         self._done: list[Settlement] = []
         self._asked = asyncio.Event()
@@ -91,9 +117,11 @@ class Ledger:
 
     async def close(self) -> None:
         """Write what has ended, as far as the database answers; what is not written will be taken for lost."""
-        with suppress(SQLAlchemyError, OSError):
+        with suppress(psycopg.Error, OSError):
             while self._done:
                 await self._settle_some()
+        for line in (self._reserving, self._settling, self._sweeping):
+            await line.close()
 
     async def _reserve_all(self) -> None:
         while True:
@@ -107,10 +135,9 @@ class Ledger:
 
     async def _reserve_some(self, batch: list[tuple[Hold, asyncio.Future[None]]]) -> None:
         try:
-            async with self._database.unit_of_work() as uow:
-                decisions = await self._decide(uow, [hold for hold, _ in batch])
-                await uow.commit()
-        except (SQLAlchemyError, OSError) as error:
+            async with self._reserving.use() as repository:
+                decisions = await self._decide(repository, [hold for hold, _ in batch])
+        except (psycopg.Error, OSError) as error:
             log.warning("nothing can be reserved: %s", error)
             self._open.clear()
             for _, future in batch:
@@ -125,18 +152,14 @@ class Ledger:
             else:  # the caller went away while this was written: nothing has been used
                 self.settle(_unused(hold))
 
-    async def _decide(self, uow: UnitOfWork, holds: list[Hold]) -> dict[str, Refusal]:
-        repository = MeteringRepository(uow.session)
+    async def _decide(self, repository: LedgerRepository, holds: list[Hold]) -> dict[str, Refusal]:
         windows = {window for hold in holds for window in hold.windows}
         if windows - self._open:
             await repository.open_windows(windows - self._open)
             self._open |= windows
         used = await repository.lock_windows(windows) if windows else {}
         decisions = decide(holds, used, datetime.now(UTC))
-        if decisions.reserved:
-            await repository.change_windows({}, decisions.reserved)
-        if decisions.granted:
-            await repository.add_holds(decisions.granted)
+        await repository.reserve(decisions.granted, decisions.reserved)
         return decisions.refused
 
     async def _settle_all(self) -> None:
@@ -147,32 +170,28 @@ class Ledger:
             try:
                 while self._done:
                     await self._settle_some()
-            except (SQLAlchemyError, OSError) as error:
+            except (psycopg.Error, OSError) as error:
                 log.warning("%d settlements wait: %s", len(self._done), error)
                 self._ended.set()
                 await asyncio.sleep(1.0)
 
     async def _settle_some(self) -> None:
         batch = self._done[:_BATCH]
-        async with self._database.unit_of_work() as uow:
-            repository = MeteringRepository(uow.session)
-            await repository.commit_without_waiting()
-            by_id = {each.hold_id: each for each in batch}
+        by_id = {each.hold_id: each for each in batch}
+        async with self._settling.use() as repository:
             holds = await repository.take_holds(list(by_id))
+            ended = [(held, by_id[held.id]) for held in holds]
             texts = [
                 {
                     "call_id": held.id,
                     "data_class": held.values["data_class"],
                     "at": held.values["at"],
-                    "sealed": by_id[held.id].sealed,
+                    "sealed": settled.sealed,
                 }
-                for held in holds
-                if by_id[held.id].sealed is not None
+                for held, settled in ended
+                if settled.sealed is not None
             ]
-            if texts:
-                await repository.add_texts(texts)
-            await _write(repository, [(held, _call(held, by_id[held.id]), by_id[held.id].amount) for held in holds])
-            await uow.commit()
+            await _write(repository, [(held, _call(held, each), each.amount) for held, each in ended], texts)
         del self._done[: len(batch)]
         if len(holds) < len(batch):
             log.warning("%d calls ended after they had been taken for lost", len(batch) - len(holds))
@@ -182,7 +201,7 @@ class Ledger:
             try:
                 while await self.sweep():
                     pass
-            except (SQLAlchemyError, OSError) as error:
+            except (psycopg.Error, OSError) as error:
                 log.warning("expired holds wait: %s", error)
             now = datetime.now(UTC)
             self._open = {window for window in self._open if now - window[1] < timedelta(days=32)}
@@ -190,25 +209,19 @@ class Ledger:
 
     async def sweep(self) -> int:
         """Settle expired holds as fully spent; returns how many."""
-        async with self._database.unit_of_work() as uow:
-            repository = MeteringRepository(uow.session)
+        async with self._sweeping.use() as repository:
             holds = await repository.take_expired(datetime.now(UTC))
-            await _write(repository, [(held, lost(held), held.worst) for held in holds])
-            await uow.commit()
+            await _write(repository, [(held, lost(held), held.worst) for held in holds], [])
         return len(holds)
 
 
-async def _write(repository: MeteringRepository, calls: list[tuple[Held, dict[str, Any], Amount]]) -> None:
+async def _write(
+    repository: LedgerRepository, calls: list[tuple[Held, dict[str, Any], Amount]], texts: list[dict[str, Any]]
+) -> None:
     """Move each call's worst case out of its periods, and what it used in."""
-    if not calls:
-        return
-    await repository.add_calls([call for _, call, _ in calls])
-    windows = {window for held, _, _ in calls for window in held.windows}
-    if windows:  # last, since other calls wait for them from here on
-        await repository.lock_windows(windows)
-        spent = _sums((window, amount) for held, _, amount in calls for window in held.windows)
-        reserved = _sums((window, -held.worst) for held, _, _ in calls for window in held.windows)
-        await repository.change_windows(spent, reserved)
+    spent = _sums((window, amount) for held, _, amount in calls for window in held.windows)
+    released = _sums((window, -held.worst) for held, _, _ in calls for window in held.windows)
+    await repository.settle([call for _, call, _ in calls], texts, spent, released)
 
 
 def _sums(parts: Iterable[tuple[Window, Amount]]) -> Mapping[Window, Amount]:
