@@ -208,7 +208,10 @@ def _addresses(settings: Settings) -> Iterator[Finding]:
     """Engines that the settings give an address of."""
     if settings.database_url is not None:
         try:
-            psycopg.connect(plain_url(settings.database_url), connect_timeout=3).close()
+            with psycopg.connect(plain_url(settings.database_url), connect_timeout=3) as connection:
+                found = connection.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'vector'").fetchone()
+            if found is None:
+                yield Finding("addresses", "error", "vector_missing")
         except psycopg.Error as error:
             params = {"engine": "PostgreSQL", "setting": "database_url", "reason": str(error).strip()}
             yield Finding("addresses", "error", "address_unreachable", params)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from chengnao.demonstration import people
 from chengnao.demonstration.people import DemoAccount
 from chengnao.demonstration.rivers import RiverStation, load_stations
+from chengnao.demonstration.rules import add_rules
 from chengnao.demonstration.tokens import Tokens, read_tokens, write_tokens
 from chengnao.demonstration.water import Gauge, load_layout
 from chengnao.incident.dispatch.model import Responsibility
@@ -48,6 +49,7 @@ async def seed(uow: UnitOfWork, settings: Settings) -> None:
     await _add_accounts(uow, people.workers(names), people.workers_password(load_secrets(settings.home)))
     await _add_devices(uow)
     await _add_tokens(uow, settings)
+    await add_rules(uow, settings)
 
 
 async def _add_accounts(uow: UnitOfWork, accounts: list[DemoAccount], password: str) -> None:
