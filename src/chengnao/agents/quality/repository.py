@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Float, Integer, and_, any_, case, cast, extract, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from chengnao.agents.evals.model import EvalState, Mode
 from chengnao.agents.evals.tables import EvalRunRow
@@ -51,7 +52,7 @@ class QualityRepository(Repository):
         )
         newest = (
             select(EvalRunRow)
-            .distinct(EvalRunRow.agent_id)
+            .ext(distinct_on(EvalRunRow.agent_id))
             .where(or_(*of_version), EvalRunRow.state == EvalState.DONE.value)
             .where(EvalRunRow.mode == Mode.MODEL.value, EvalRunRow.split != "dev")
             .order_by(EvalRunRow.agent_id, EvalRunRow.ended_at.desc())
