@@ -105,11 +105,9 @@ class Counter:
         """The platform's own tools that the principal may use, by name; those of outside servers are not passed on."""
         async with self._database.unit_of_work() as uow:
             found = (await offered(uow)).tools
-        return {
-            name: tool
-            for name, tool in sorted(found.items())
-            if not name.startswith("mcp.") and self.may(principal, tool.action)
-        }
+        own = {name: tool for name, tool in sorted(found.items()) if not name.startswith("mcp.")}
+        allowed = {action for action in {tool.action for tool in own.values()} if self.may(principal, action)}
+        return {name: tool for name, tool in own.items() if tool.action in allowed}
 
     async def ask(
         self,
