@@ -198,8 +198,9 @@ async def measure(
         figures.asked += 1
         figures.right += score.passed
         figures.by_model += ended.by is By.MODEL
-        if wrong and not score.passed:
-            why = ended.reason["code"] if ended.reason else ""
+        left = not isinstance(client, Scripted) and ended.reason is not None and ended.reason["code"] != "models_off"
+        if wrong and (left or not score.passed):
+            why = ended.reason["message"] if ended.reason else ""
             told = f"{agent.id} {item.id} {item.split} {ended.by} {why}: {'；'.join(score.reasons)[:300]}"
             err.print(told, markup=False, soft_wrap=True)
     figures.seconds = (time.monotonic() - began) / max(1, len(items))
@@ -240,14 +241,20 @@ async def run(options: argparse.Namespace) -> None:
             try:
                 err.print("preparing: divisions, texts, classifier")
                 await prepare(database, settings)
-                await table(database, settings, url, options)
+                if options.model:
+                    async with gateway(database, url, options.model) as client:
+                        await table(database, settings, options, client)
+                else:
+                    await table(database, settings, options, None)
             finally:
                 await database.close()
     finally:
         remove_home(home)
 
 
-async def table(database: Database, settings: Settings, url: str, options: argparse.Namespace) -> None:
+async def table(
+    database: Database, settings: Settings, options: argparse.Namespace, model_client: ModelClient | None
+) -> None:
     agents = {each.id: each for each in builtin_agents()}
     shown = Table("set", "agent", "models off", "scripted", "model", "of these by the model", "s/item")
     for set_id, found in sorted(sets().items(), key=lambda each: (each[0] in SMALL_SETS, each[0])):
@@ -259,10 +266,9 @@ async def table(database: Database, settings: Settings, url: str, options: argpa
             off = await measure(database, settings, agent, items, client, wrong=options.wrong and not options.model)
         scripted = await measure(database, settings, agent, items, Scripted(settings, agent, database), wrong=False)
         row = [set_id, agent.id, off.shown, f"{scripted.shown} ({scripted.by_model} by it)"]
-        if options.model:
+        if model_client is not None:
             asked = sampled(found, options.split, options.sample)
-            async with gateway(database, url, options.model) as client:
-                model = await measure(database, settings, agent, asked, client, wrong=options.wrong)
+            model = await measure(database, settings, agent, asked, model_client, wrong=options.wrong)
             row += [model.shown, f"{model.by_model}/{model.asked}", f"{model.seconds:.1f}"]
         else:
             row += ["not run: no model", "—", f"{off.seconds:.2f}"]
