@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,10 @@ from chengnao.models.training.recipe import Column, Outcome, Recipe, Row, Step, 
 
 _ROOT = Path(__file__).parents[2]
 FILE = "weights.safetensors"
+OWN: dict[str, str] = tomllib.loads((_ROOT / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"][
+    "chengnao.recipes"
+]
+"""The recipes of the project, also where the environment was made before one of them."""
 
 
 class CounterConfig(BaseModel):

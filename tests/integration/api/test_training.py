@@ -20,7 +20,7 @@ from chengnao.kernel.settings import Settings
 from chengnao.models.training.folder import JobFolder
 from chengnao.models.training.sources import sources
 from tests.integration.models.training.jobs import running
-from tests.support.training import offered
+from tests.support.training import OWN, offered
 from tests.support.world import World
 
 pytestmark = pytest.mark.engines
@@ -30,10 +30,7 @@ PHONE = "13812345678"
 
 @pytest.fixture(autouse=True)
 def _offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    points = {
-        "test-counter": "tests.support.training:RECIPE",
-        "incident-classifier": "chengnao.incident.classification.recipe:RECIPE",
-    }
+    points = OWN | {"test-counter": "tests.support.training:RECIPE"}
     monkeypatch.setitem(sources(), SOURCE.name, SOURCE)
     with offered(tmp_path / "offered", **points):
         yield

@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 
 from chengnao.kernel.settings import Settings
-from tests.support.training import offered
+from tests.support.training import OWN, offered
 
 
 @pytest.fixture(autouse=True)
-def _counter(tmp_path: Path) -> Iterator[None]:
-    with offered(tmp_path / "offered", **{"test-counter": "tests.support.training:RECIPE"}):
+def _offered(tmp_path: Path) -> Iterator[None]:
+    with offered(tmp_path / "offered", **OWN, **{"test-counter": "tests.support.training:RECIPE"}):
         yield
 
 
