@@ -134,6 +134,7 @@ class _One:
         self._rules = rules
         self._mark = digest_of(run.id)[:6]
         self._sent = 0
+        self._called: set[str] = set()
         self._ends: Exception | None = None
 
     async def answer(self) -> Run:
@@ -247,6 +248,9 @@ class _One:
         return str(step.output)
 
     async def _call(self, name: str, arguments: dict[str, Any]) -> str:
+        asked = digest_of(name, arguments)
+        if asked in self._called:  # small models go round in circles, and a second note would be a second write
+            return "未执行：同样的调用已经做过，结果见上文。请直接作答，或换一个做法。"
         try:
             step = await self._caller.call(name, arguments, self._seconds())
             if limit := self._journal.spent.over(self._agent.limits):
@@ -258,6 +262,7 @@ class _One:
             raise
         if step.error is not None:
             return f"未执行：{step.error['message']}"
+        self._called.add(asked)
         if step.kind is StepKind.APPROVAL:
             return f"未执行：审批结果为 {step.output['answer']['state']}"
         answer = self._caller.sources.named(step.output["answer"])

@@ -122,6 +122,14 @@ async def test_what_a_tool_raises_is_told_to_the_model_and_leaves_nothing(office
         assert "未执行" in told["messages"][-1]["content"]
 
 
+async def test_the_same_call_is_made_once_however_often_the_model_wants_it(office: Bureau, vendor: Vendor) -> None:
+    note = calls("desk.note", words="写一条")
+    vendor.say(note, note, calls("papers.search", words="水压"), note, answers("两小时内到场", "e2"))
+    run = await office.ask(definition(), DISPATCHER)
+    assert (run.by, await office.effects()) == (By.MODEL, ["写一条"])
+    assert [each["id"] for each in run.evidence] == ["doc-1"]
+
+
 @pytest.mark.parametrize(
     ("limits", "limit"),
     [
