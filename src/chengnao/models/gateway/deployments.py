@@ -17,13 +17,3 @@ class Deployments(Protocol):
 
     def why_none(self, name: str) -> Unavailable:
         """Why `address` gives none: nothing is installed, it is starting, it does not start; and what to do."""
-
-
-class NoDeployments:
-    """An installation that runs no models itself."""
-
-    def address(self, name: str) -> list[str]:
-        return []
-
-    def why_none(self, name: str) -> Unavailable:
-        return Unavailable("deployment_unknown", retry_after=300, name=name)

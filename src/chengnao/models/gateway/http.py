@@ -8,6 +8,7 @@ import hmac
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,8 +32,8 @@ log = logging.getLogger(__name__)
 BODY_LIMIT = 8 * 2**20
 """Bytes of a JSON body; images lie in it."""
 AUDIO_LIMIT = 25 * 2**20
-_BODIES_LIMIT = 64 * 2**20
-"""Bytes of all bodies that are in memory at once."""
+BODIES_LIMIT = 64 * 2**20
+"""Bytes of the bodies of all calls under way."""
 _BODY_SECONDS = 30.0
 """A sender that takes longer for its body is cut off."""
 
@@ -55,6 +56,17 @@ class _Internal(ChengnaoError):
     status = 500
 
 
+@dataclass
+class Exchange:
+    """One request under way; `size` is what its body holds in memory."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    headers: Headers
+    size: int = 0
+
+
 class GatewayApp:
     """The application; one for each gateway process."""
 
@@ -62,7 +74,7 @@ class GatewayApp:
         self._calls = calls
         self._model_key = digest(model_key)
         self._in_memory = 0
-        self._paths: dict[tuple[str, str], Callable[[Scope, Receive, Send, Headers], Awaitable[None]]] = {
+        self._paths: dict[tuple[str, str], Callable[[Exchange], Awaitable[None]]] = {
             ("POST", "/v1/chat/completions"): self._chat,
             ("POST", "/v1/embeddings"): self._embeddings,
             ("POST", "/v1/audio/transcriptions"): self._transcriptions,
@@ -73,11 +85,12 @@ class GatewayApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        exchange = Exchange(scope, receive, send, dict(scope["headers"]))
         handler = self._paths.get((scope["method"], scope["path"]))
         try:
             if handler is None:
                 raise _Unknown("http_404", path=scope["path"], method=scope["method"])
-            await handler(scope, receive, send, dict(scope["headers"]))
+            await handler(exchange)
         except ClientDisconnect:
             return
         except ChengnaoError as error:
@@ -89,6 +102,8 @@ class GatewayApp:
             trace = new_id()
             log.exception("a call failed, number %s", trace, exc_info=error)
             await _explain(send, _Internal("internal_error", trace=trace))
+        finally:
+            self._in_memory -= exchange.size
 
     # --- who asks
 
@@ -129,27 +144,28 @@ class GatewayApp:
 
     # --- what is asked
 
-    async def _chat(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
-        self._caller(headers, "")  # before a body is taken from a stranger
-        asked = read_chat(await self._json(receive, headers))
+    async def _chat(self, exchange: Exchange) -> None:
+        self._caller(exchange.headers, "")  # before a body is taken from a stranger
+        asked = read_chat(await self._json(exchange))
         if asked.stream:
-            await self._stream(asked, receive, send, headers)
+            await self._stream(asked, exchange)
         else:
-            await self._answer(asked, send, headers)
+            await self._answer(asked, exchange)
 
-    async def _embeddings(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
-        self._caller(headers, "")
-        await self._answer(read_embeddings(await self._json(receive, headers)), send, headers)
+    async def _embeddings(self, exchange: Exchange) -> None:
+        self._caller(exchange.headers, "")
+        await self._answer(read_embeddings(await self._json(exchange)), exchange)
 
-    async def _transcriptions(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
-        self._caller(headers, "")
-        if not headers.get(b"content-type", b"").startswith(b"multipart/form-data"):
-            raise WrongType("model_content_type", found=_header(headers, b"content-type"), wanted="multipart/form-data")
-        raw = await self._body(receive, headers, AUDIO_LIMIT)
-        await self._answer(await _read_form(scope, raw), send, headers)
+    async def _transcriptions(self, exchange: Exchange) -> None:
+        self._caller(exchange.headers, "")
+        found = _header(exchange.headers, b"content-type")
+        if not found.startswith("multipart/form-data"):
+            raise WrongType("model_content_type", found=found, wanted="multipart/form-data")
+        raw = await self._body(exchange, AUDIO_LIMIT)
+        await self._answer(await _read_form(exchange.scope, raw), exchange)
 
-    async def _models(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
-        self._caller(headers, "")
+    async def _models(self, exchange: Exchange) -> None:
+        self._caller(exchange.headers, "")
         data = [
             {
                 "id": route.name,
@@ -163,79 +179,77 @@ class GatewayApp:
             }
             for route in self._calls.directory.known.routes.values()
         ]
-        await _send(send, 200, orjson.dumps({"object": "list", "data": data}))
+        await _send(exchange.send, 200, orjson.dumps({"object": "list", "data": data}))
 
-    async def _answer(self, asked: Asked, send: Send, headers: Headers) -> None:
-        caller, data = self._caller(headers, asked.route)
-        reply = await self._calls.answer(asked, caller, data, _seconds(headers))
+    async def _answer(self, asked: Asked, exchange: Exchange) -> None:
+        caller, data = self._caller(exchange.headers, asked.route)
+        reply = await self._calls.answer(asked, caller, data, _seconds(exchange.headers))
         told = {
             "x-request-id": reply.request_id,
             "x-chengnao-target": reply.target,
             "x-chengnao-model": reply.model,
             "x-chengnao-money": str(reply.money),
         }
-        await _send(send, 200, reply.raw, told, reply.content_type)
+        await _send(exchange.send, 200, reply.raw, told, reply.content_type)
 
-    async def _stream(self, asked: Asked, receive: Receive, send: Send, headers: Headers) -> None:
-        caller, data = self._caller(headers, asked.route)
-        streaming = await self._calls.stream(asked, caller, data, _seconds(headers))
+    async def _stream(self, asked: Asked, exchange: Exchange) -> None:
+        caller, data = self._caller(exchange.headers, asked.route)
+        streaming = await self._calls.stream(asked, caller, data, _seconds(exchange.headers))
         told = {
             "x-request-id": streaming.request_id,
             "x-chengnao-target": streaming.target,
             "x-chengnao-model": streaming.model,
             "cache-control": "no-cache",
         }
-        watching = asyncio.create_task(_gone(receive))
+        watching = asyncio.create_task(_gone(exchange.receive))
         watching.add_done_callback(lambda _: streaming.leave())
 
         async def send_on(events: bytes) -> None:
-            await send({"type": "http.response.body", "body": events, "more_body": True})
+            await exchange.send({"type": "http.response.body", "body": events, "more_body": True})
 
         try:
-            await send(_start(200, told, "text/event-stream"))
+            await exchange.send(_start(200, told, "text/event-stream"))
             error = await streaming.send_to(send_on)
         finally:
             watching.cancel()
         if error is not None:
             await send_on(b"data: " + orjson.dumps(_error_body(error)) + b"\n\n")
-        await send({"type": "http.response.body", "body": b""})
+        await exchange.send({"type": "http.response.body", "body": b""})
 
     # --- bodies
 
-    async def _json(self, receive: Receive, headers: Headers) -> bytes:
-        kind = _header(headers, b"content-type").partition(";")[0].strip().lower()
+    async def _json(self, exchange: Exchange) -> bytes:
+        kind = _header(exchange.headers, b"content-type").partition(";")[0].strip().lower()
         if kind != "application/json":
             raise WrongType("model_content_type", found=kind, wanted="application/json")
-        return await self._body(receive, headers, BODY_LIMIT)
+        return await self._body(exchange, BODY_LIMIT)
 
-    async def _body(self, receive: Receive, headers: Headers, limit: int) -> bytes:
-        """The whole body; what all of them hold together is bounded too."""
-        if headers.get(b"content-encoding", b"identity") != b"identity":
-            raise WrongType("model_content_type", found=_header(headers, b"content-encoding"), wanted="identity")
-        declared = _header(headers, b"content-length")
+    async def _body(self, exchange: Exchange, limit: int) -> bytes:
+        """The whole body; what those of all calls under way hold together is bounded too."""
+        coding = _header(exchange.headers, b"content-encoding") or "identity"
+        if coding != "identity":
+            raise WrongType("model_content_type", found=coding, wanted="identity")
+        declared = _header(exchange.headers, b"content-length")
         if declared.isdecimal() and int(declared) > limit:
             raise TooLarge("too_large", size=int(declared), limit=limit)
         parts: list[bytes] = []
-        size = 0
         try:
             async with asyncio.timeout(_BODY_SECONDS):
                 more = True
                 while more:
-                    message = await receive()
+                    message = await exchange.receive()
                     if message["type"] == "http.disconnect":
                         raise ClientDisconnect
                     parts.append(message.get("body", b""))
-                    size += len(parts[-1])
+                    exchange.size += len(parts[-1])
                     self._in_memory += len(parts[-1])
                     more = message.get("more_body", False)
-                    if size > limit:
-                        raise TooLarge("too_large", size=size, limit=limit)
-                    if self._in_memory > _BODIES_LIMIT:
+                    if exchange.size > limit:
+                        raise TooLarge("too_large", size=exchange.size, limit=limit)
+                    if self._in_memory > BODIES_LIMIT:
                         raise Unavailable("model_gateway_busy", retry_after=2)
         except TimeoutError as error:
-            raise TooSlow("model_body_too_slow", seconds=int(_BODY_SECONDS), size=size) from error
-        finally:
-            self._in_memory -= size
+            raise TooSlow("model_body_too_slow", seconds=int(_BODY_SECONDS), size=exchange.size) from error
         return b"".join(parts)
 
 
@@ -273,8 +287,8 @@ async def _read_form(scope: Scope, raw: bytes) -> Asked:
     return Asked(Kind.TRANSCRIPTION, route, form=kept, file=named)
 
 
-async def _healthz(scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
-    await _send(send, 200, b'{"status":"ok"}')
+async def _healthz(exchange: Exchange) -> None:
+    await _send(exchange.send, 200, b'{"status":"ok"}')
 
 
 def _header(headers: Headers, name: bytes) -> str:

@@ -49,6 +49,8 @@ class Address:
     @classmethod
     def of(cls, base_url: str) -> "Address":
         """Raises ValueError for what is no http(s) URL with a host."""
+        if not base_url.isascii() or not base_url.isprintable() or " " in base_url:
+            raise ValueError(base_url)
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
             raise ValueError(base_url)
@@ -261,7 +263,7 @@ class _Pool:
                     address.port,
                     ssl=_trust() if address.secure else None,
                 )
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, UnicodeError) as error:  # the last for a name that can be none
             raise Unreachable(f"{type(error).__name__}: {error}") from error
         return made, False
 

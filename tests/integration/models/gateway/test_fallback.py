@@ -154,7 +154,7 @@ async def test_the_replicas_of_a_deployment_are_tried_in_the_order_given(
 ) -> None:
     await served.route(Target("deployment:chat", "m"))
     answer = await served.chat()
-    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_all_down")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "deployment_stopped")
     served.deployed.addresses["chat"] = ["http://127.0.0.1:9/v1", other.url]
     answer = await served.chat()
     assert answer.status_code == 200

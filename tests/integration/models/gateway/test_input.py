@@ -42,6 +42,17 @@ async def test_a_prompt_of_10_mb_is_refused_before_it_is_read(served: Served, ve
     assert (await served.chat()).status_code == 200
 
 
+async def test_large_prompts_of_all_callers_together_are_bounded_and_given_back(
+    served: Served, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "BODIES_LIMIT", 2 * 2**20)
+    vendor.otherwise = Said(delay=0.5)
+    answers = await asyncio.gather(*[served.chat("x" * 900_000) for _ in range(4)])
+    assert sorted(each.status_code for each in answers) == [200, 200, 503, 503]
+    assert {each.json()["error"]["code"] for each in answers if each.is_error} == {"model_gateway_busy"}
+    assert (await served.chat("x" * 900_000)).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("content", "content_type", "status", "code"),
     [
