@@ -264,6 +264,22 @@ async def test_what_an_earlier_release_left_is_taken_up_and_forgotten(
     assert await known(database) == {"now"}
 
 
+async def test_one_kind_neither_takes_up_nor_forgets_what_another_left(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = Left(**{"agents-1": 2})
+    monkeypatch.setattr(sweeper, "_FORGET_AFTER", 1)
+    await Sweeper(database, "agents-1", left.take_up).beat()
+    worker = Sweeper(database, "worker-1", left.take_up, kind="worker")
+    for _ in range(DEAD_AFTER + 5):
+        await worker.sweep()
+    assert (left.taken.total(), await known(database)) == (0, {"agents-1"})
+    agents = Sweeper(database, "agents-2", left.take_up, kind="agents")
+    for _ in range(DEAD_AFTER + 1):
+        await agents.sweep()
+    assert left.taken["agents-1"] == 2
+
+
 async def test_a_database_that_was_away_kills_nobody(database: Database, stack: Stack, settings: Settings) -> None:
     left = Left(a=1, b=1)
     a, b = Sweeper(database, "a", left.take_up), Sweeper(database, "b", left.take_up)

@@ -26,7 +26,7 @@ class Executor:
         """
         # A name of its own for each life of each process: no two that live can ever share one.
         self._id = f"{kind}-{new_id()}"
-        self._sweeper = Sweeper(database, self._id, self._take_up)
+        self._sweeper = Sweeper(database, self._id, self._take_up, kind=kind)
         self._engine = _patient_engine(database.engine.url)
         config: DBOSConfig = {
             "name": "chengnao",

@@ -27,8 +27,10 @@ class ExecutorRepository(Repository):
     async def leave(self, executor: str) -> None:
         await self.session.execute(update(ExecutorRow).where(ExecutorRow.id == executor).values(left=True))
 
-    async def others(self, executor: str) -> list[Executor]:
-        rows = await self.session.scalars(select(ExecutorRow).where(ExecutorRow.id != executor))
+    async def others(self, executor: str, kind: str) -> list[Executor]:
+        """All but this one whose names begin with the kind."""
+        of_kind = ExecutorRow.id.startswith(kind, autoescape=True)
+        rows = await self.session.scalars(select(ExecutorRow).where(ExecutorRow.id != executor, of_kind))
         return [Executor(row.id, row.beat, row.left) for row in rows]
 
     async def claim(self, executor: Executor) -> bool:

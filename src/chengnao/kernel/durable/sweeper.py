@@ -30,11 +30,18 @@ _FORGET_AFTER = 200
 class Sweeper:
     """Beats for one executor, and sweeps after the others."""
 
-    def __init__(self, database: Database, executor: str, take_up: Callable[[str], Awaitable[int]]) -> None:
-        """`take_up` takes up the workflows of an executor that is gone and tells how many there were."""
+    def __init__(
+        self, database: Database, executor: str, take_up: Callable[[str], Awaitable[int]], *, kind: str = ""
+    ) -> None:
+        """`take_up` takes up the workflows of an executor that is gone and tells how many there were.
+
+        Executors of another kind than `kind` are left alone: only their own can take up, and so may forget, what they
+        left.
+        """
         self._database = database
         self._executor = executor
         self._take_up = take_up
+        self._kind = kind
         self._looks: dict[str, tuple[int, int]] = {}
         """The beat of each of the others when it was last new, and the looks since then."""
 
@@ -63,7 +70,7 @@ class Sweeper:
     async def sweep(self) -> None:
         """Look at the others once, and take up what the dead ones among them left."""
         async with self._database.unit_of_work() as uow:
-            others = await ExecutorRepository(uow.session).others(self._executor)
+            others = await ExecutorRepository(uow.session).others(self._executor, self._kind)
         looks = {}
         for each in others:
             beat, count = self._looks.get(each.id, (None, 0))
