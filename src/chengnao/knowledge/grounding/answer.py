@@ -67,7 +67,8 @@ async def answered(
 def _answerable(confidence: float, written: Written | None) -> bool:
     if written is None or confidence >= SURE:
         return confidence >= ANSWERS
-    return written.answerable and bool(written.sentences) and confidence >= HOPELESS
+    # A model that found an answer and worded it badly is believed as far as the passages are.
+    return written.answerable and (bool(written.sentences) or confidence >= ANSWERS)
 
 
 def _passages(found: Sequence[Candidate]) -> list[Hit]:
