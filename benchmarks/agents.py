@@ -1,6 +1,6 @@
 """The general agents over their evaluation sets: with models off, with a scripted model, and with a real one.
 
-    python -m benchmarks.agents [--model URL] [--sample N] [--only AGENT …] [--split dev|test|all] [--wrong]
+    python -m benchmarks.agents [--model URL] [--sample N] [--seconds N] [--only SET …] [--split dev|test|all] [--wrong]
 
 Starts PostgreSQL in a data folder of its own, with divisions, a table of responsibilities, the sample texts of
 `knowledge/evals` as public documents, and a first classifier (a minute of training). Every item goes through the
@@ -64,6 +64,7 @@ OFFICER = Principal("benchmark", "测评", "user", frozenset({Role.DUTY_OFFICER,
 SMALL_SETS = {"complaints": "incident-triage", "extraction": "call-transcription", "dispatching": "incident-triage"}
 """The sets of the notes beside the agents' own, and which agent is asked."""
 CLASSIFIER = Path(tempfile.gettempdir()) / "chengnao-benchmark-classifier.skops"
+_LONGEST = 600.0
 err = Console(stderr=True)
 
 
@@ -213,7 +214,11 @@ async def gateway(database: Database, url: str, model: str) -> AsyncIterator[Mod
     process = GatewayProcess(database.engine.url.render_as_string(hide_password=False))
     try:
         await put_provider(database, process.home, "benchmark", model)
-        await put_route(database, Target("provider:benchmark", "model", data=DataClass.SENSITIVE), seconds=180.0)
+        await put_route(
+            database,
+            Target("provider:benchmark", "model", data=DataClass.SENSITIVE, seconds=_LONGEST),
+            seconds=_LONGEST,
+        )
         process.start()
         settings = load_settings(process.home, base_port=process.base_port)
         async with ModelClient(settings) as client:
@@ -259,6 +264,8 @@ async def table(
     shown = Table("set", "agent", "models off", "scripted", "model", "of these by the model", "s/item")
     for set_id, found in sorted(sets().items(), key=lambda each: (each[0] in SMALL_SETS, each[0])):
         agent = agents[SMALL_SETS.get(set_id, set_id)]
+        if options.seconds:
+            agent = agent.model_copy(update={"limits": agent.limits.model_copy(update={"seconds": options.seconds})})
         if options.only and set_id not in options.only:
             continue
         items = sampled(found, options.split, None)
@@ -281,6 +288,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", metavar="URL", help="an OpenAI-compatible address, such as http://127.0.0.1:8080/v1")
     parser.add_argument("--sample", type=int, metavar="N", help="so many items of each set with the model")
+    parser.add_argument("--seconds", type=float, metavar="N", help="time for an item, for a machine that is busy")
     parser.add_argument("--only", nargs="*", default=[], metavar="SET")
     parser.add_argument("--split", choices=["dev", "test", "all"], default="all")
     parser.add_argument("--wrong", action="store_true", help="tell what was judged wrong, and why")
