@@ -217,6 +217,26 @@ async def test_stop_and_start(tmp_path: Path, database: Database) -> None:
         await until(lambda: len(manager.address("vectors")) == 1)
 
 
+async def test_a_replica_that_is_to_end_finishes_what_it_is_answering(tmp_path: Path, database: Database) -> None:
+    await deployed(tmp_path, database, "1")
+    async with managed(tmp_path, database) as manager, httpx.AsyncClient(trust_env=False) as http:
+        await until(lambda: len(manager.address("vectors")) == 1)
+        texts = [f"第{number}号井盖缺失，请尽快处理" for number in range(1000)]
+        calling = asyncio.create_task(
+            http.post(f"{manager.address('vectors')[0]}/embeddings", json={"input": texts}, timeout=120)
+        )
+        await asyncio.sleep(0.5)
+        async with database.unit_of_work() as uow:
+            await service.stop(uow, OPERATOR, "vectors")
+            await uow.commit()
+        await until(lambda: manager.address("vectors") == [])
+        assert not calling.done(), "the call was over too early to show anything"
+        answer = await calling
+        assert answer.status_code == 200
+        assert len(answer.json()["data"]) == 1000
+        await until_told(database, lambda all: all == [])
+
+
 _PROCESS = """
 import asyncio, sys
 from pathlib import Path
