@@ -18,6 +18,7 @@ from chengnao.kernel.access.model import Principal, Resource, Scope
 from chengnao.kernel.access.repository import AccessRepository
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import Forbidden
+from chengnao.kernel.privacy.vault import Vault
 from chengnao.kernel.settings import Settings
 
 WaitFor = Callable[[str], Awaitable[None]]
@@ -139,8 +140,9 @@ class Caller:
         async def work() -> Outcome:
             database = self._journal.database
             async with database.unit_of_work() as uow:
+                vault = Vault.of(self._settings.home)
                 approval = await service.open_approval(
-                    uow, self._run, call_id, tool.name, tool.effect, _json(given), digest
+                    uow, self._run, call_id, tool.name, tool.effect, _json(given), digest, vault
                 )
                 await service.set_waiting(uow, self._run.id, waiting=True)
                 await uow.commit()

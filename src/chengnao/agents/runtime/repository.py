@@ -177,7 +177,9 @@ class RunRepository(Repository):
                 update(RunRow).where(RunRow.id.in_(ids)).values(**empty, purge_at=None, definition=None)
             )
             await self.session.execute(update(StepRow).where(StepRow.run_id.in_(ids)).values(**empty, flags=[]))
-            await self.session.execute(update(ApprovalRow).where(ApprovalRow.run_id.in_(ids)).values(arguments=None))
+            await self.session.execute(
+                update(ApprovalRow).where(ApprovalRow.run_id.in_(ids)).values(arguments=None, sealed=None)
+            )
             await self.session.execute(delete(ActRow).where(ActRow.run_id.in_(ids)))
         return len(ids)
 
@@ -226,9 +228,18 @@ class RunRepository(Repository):
 
 
 class ApprovalRepository(Repository):
-    async def add(self, approval: Approval) -> bool:
-        """Open it; False where the call has one already."""
-        statement = insert(ApprovalRow).values(**_plain(approval)).on_conflict_do_nothing().returning(ApprovalRow.id)
+    def __init__(self, session: AsyncSession, vault: Vault | None = None) -> None:
+        """Without a vault, sealed arguments are not shown."""
+        super().__init__(session)
+        self._vault = vault
+
+    async def add(self, approval: Approval, data: DataClass) -> bool:
+        """Open it, its arguments sealed where the data is sensitive; False where the call has one already."""
+        values = _plain(approval) | {"arguments": approval.arguments}
+        if data is DataClass.SENSITIVE and self._vault is not None:
+            text_of_them = json.dumps(approval.arguments, ensure_ascii=False)
+            values |= {"arguments": None, "sealed": self._vault.seal(approval.id, text_of_them)}
+        statement = insert(ApprovalRow).values(**values).on_conflict_do_nothing().returning(ApprovalRow.id)
         return await self.session.scalar(statement) is not None
 
     async def save(self, approval: Approval) -> None:
@@ -239,17 +250,17 @@ class ApprovalRepository(Repository):
         """Locked for this transaction."""
         query = select(ApprovalRow).where(ApprovalRow.id == approval_id, scope.where(ApprovalRow)).with_for_update()
         row = await self.session.scalar(query.execution_options(populate_existing=True))
-        return None if row is None else _approval(row)
+        return None if row is None else self._approval(row)
 
     async def of_call(self, run_id: str, call_id: str) -> Approval | None:
         """Locked for this transaction."""
         query = select(ApprovalRow).filter_by(run_id=run_id, call_id=call_id).with_for_update()
         row = await self.session.scalar(query.execution_options(populate_existing=True))
-        return None if row is None else _approval(row)
+        return None if row is None else self._approval(row)
 
     async def of_run(self, run_id: str) -> list[Approval]:
         query = select(ApprovalRow).where(ApprovalRow.run_id == run_id).order_by(ApprovalRow.asked_at)
-        return [_approval(row) for row in await self.session.scalars(query)]
+        return [self._approval(row) for row in await self.session.scalars(query)]
 
     async def close(self, run_id: str) -> list[Approval]:
         """Let what the run asked for and has not used expire with it; gives what did."""
@@ -257,7 +268,7 @@ class ApprovalRepository(Repository):
         statement = update(ApprovalRow).where(ApprovalRow.run_id == run_id, ApprovalRow.state.in_(alive))
         closed = statement.values(state=ApprovalState.EXPIRED.value).returning(ApprovalRow)
         rows = await self.session.scalars(closed.execution_options(synchronize_session=False, populate_existing=True))
-        return [_approval(row) for row in rows]
+        return [self._approval(row) for row in rows]
 
     async def settled(self, ids: Collection[str], now: datetime) -> set[str]:
         """Those that are decided or expired."""
@@ -275,13 +286,17 @@ class ApprovalRepository(Repository):
         if state is not None:
             query = query.where(present == state.value)
         order = ApprovalRow.id if state is ApprovalState.OPEN else ApprovalRow.id.desc()
-        return (await self.page(query.order_by(order), request)).map(lambda row: _approval(row).at(now))
+        return (await self.page(query.order_by(order), request)).map(lambda row: self._approval(row).at(now))
+
+    def _approval(self, row: ApprovalRow) -> Approval:
+        values = {each.name: getattr(row, each.name) for each in fields(Approval)}
+        if row.sealed is not None and self._vault is not None:
+            values["arguments"] = json.loads(self._vault.open(row.id, row.sealed))
+        return Approval(**values | {"effect": Effect(row.effect), "state": ApprovalState(row.state)})
 
 
 def _plain(approval: Approval) -> dict[str, Any]:
-    return asdict(approval) | {"effect": approval.effect.value, "state": approval.state.value}
-
-
-def _approval(row: ApprovalRow) -> Approval:
-    values = {each.name: getattr(row, each.name) for each in fields(Approval)}
-    return Approval(**values | {"effect": Effect(row.effect), "state": ApprovalState(row.state)})
+    """What may change, and what does not; the arguments never do."""
+    values = asdict(approval) | {"effect": approval.effect.value, "state": approval.state.value}
+    del values["arguments"]
+    return values

@@ -112,7 +112,7 @@ async def read_run(run_id: Id, principal: Reader, scope: ScopeDep, uow: UowDep, 
     vault = Vault.of(context.settings.home)
     run = await _run(uow, principal, scope, run_id, vault)
     steps = await RunRepository(uow.session, vault).steps(run.id)
-    asked = await ApprovalRepository(uow.session).of_run(run.id)
+    asked = await ApprovalRepository(uow.session, vault).of_run(run.id)
     return RunWithSteps.of(
         run,
         principal,
@@ -158,12 +158,21 @@ async def give_feedback(
 
 @router.get("/approvals")
 async def list_approvals(
-    principal: Reader, scope: ScopeDep, uow: UowDep, page: PageDep, state: ApprovalState | None = None
+    principal: Reader,
+    scope: ScopeDep,
+    uow: UowDep,
+    context: ContextDep,
+    page: PageDep,
+    state: ApprovalState | None = None,
 ) -> PageOf[ApprovalOut]:
     """What agents of the own divisions ask leave for; open ones by how long they wait."""
     if principal.kind == "machine":
         return PageOf(items=[], total=0, page=page.page, size=page.size)
-    found = await ApprovalRepository(uow.session).approvals(scope, state, service.real_now(), page)
+    deciding = context.authority.allows(
+        principal, "approval.decide", Resource(principal.division_code, principal.unit_id)
+    )
+    vault = Vault.of(context.settings.home) if deciding else None  # who decides must see what on
+    found = await ApprovalRepository(uow.session, vault).approvals(scope, state, service.real_now(), page)
     return PageOf.of(found, await _approvals(uow, principal, found.items))
 
 
@@ -192,7 +201,13 @@ async def decide_approval(
 ) -> ApprovalOut:
     """Grant or refuse one call with exactly these arguments; nobody decides on what was asked for by themselves."""
     decided = await service.decide(
-        uow, context.authority, principal, approval_id, grant=body.approve, reason=body.reason
+        uow,
+        context.authority,
+        principal,
+        approval_id,
+        grant=body.approve,
+        reason=body.reason,
+        vault=Vault.of(context.settings.home),
     )
     (answer,) = await _approvals(uow, principal, [decided])
     await uow.commit()

@@ -170,10 +170,20 @@ async def give_feedback(uow: UnitOfWork, principal: Principal, run: Run, *, usef
 
 
 async def open_approval(
-    uow: UnitOfWork, run: Run, call_id: str, tool: str, effect: Effect, arguments: dict[str, Any], digest: str
+    uow: UnitOfWork,
+    run: Run,
+    call_id: str,
+    tool: str,
+    effect: Effect,
+    arguments: dict[str, Any],
+    digest: str,
+    vault: Vault | None = None,
 ) -> Approval:
-    """Ask a person for leave for this very call; asking again gives the same approval."""
-    repository = ApprovalRepository(uow.session)
+    """Ask a person for leave for this very call; asking again gives the same approval.
+
+    The vault seals the arguments of a run with sensitive data.
+    """
+    repository = ApprovalRepository(uow.session, vault)
     now = real_now()
     approval = Approval(
         id=new_id(),
@@ -193,7 +203,7 @@ async def open_approval(
         division_code=run.division_code,
         unit_id=run.unit_id,
     )
-    if not await repository.add(approval):
+    if not await repository.add(approval, run.data):
         found = await repository.of_call(run.id, call_id)
         assert found is not None
         return found
@@ -213,10 +223,17 @@ async def open_approval(
 
 
 async def decide(
-    uow: UnitOfWork, authority: Authority, actor: Principal, approval_id: str, *, grant: bool, reason: str
+    uow: UnitOfWork,
+    authority: Authority,
+    actor: Principal,
+    approval_id: str,
+    *,
+    grant: bool,
+    reason: str,
+    vault: Vault | None = None,
 ) -> Approval:
     """Grant or refuse a call; raises Forbidden for whoever asked, Conflict where it is decided or expired."""
-    repository = ApprovalRepository(uow.session)
+    repository = ApprovalRepository(uow.session, vault)
     approval = await repository.get(Scope.of(actor), approval_id)
     if approval is None:
         raise NotFound("not_found", kind="审批 approval", id=approval_id)

@@ -89,7 +89,8 @@ class ApprovalRow(Owned, Base):
     tool: Mapped[str]
     effect: Mapped[str]
     arguments: Mapped[dict[str, Any] | None]
-    """None once they are purged."""
+    """None where they are sealed, or purged."""
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     digest: Mapped[str]
     state: Mapped[str] = mapped_column(index=True)
     asked_by: Mapped[str]

@@ -9,16 +9,17 @@ import pytest
 from sqlalchemy import text
 
 from chengnao.agents.runtime.model import By, RunState
-from chengnao.agents.runtime.repository import RunRepository
-from chengnao.agents.runtime.service import finished
+from chengnao.agents.runtime.repository import ApprovalRepository, RunRepository
+from chengnao.agents.runtime.service import decide, finished
 from chengnao.agents.runtime.views import RunOut
+from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import Role, Scope, User
 from chengnao.kernel.access.repository import AccessRepository
 from chengnao.kernel.database import Database
 from chengnao.kernel.privacy.vault import Vault
 from chengnao.kernel.settings import Settings, load_settings
 from tests.support.agents import Bureau, answers, bureau, calls, definition
-from tests.support.loop import DISPATCHER, VERIFIER, person
+from tests.support.loop import DISPATCHER, DUTY_OFFICER, VERIFIER, person
 from tests.support.vendor import Vendor
 
 pytestmark = pytest.mark.engines
@@ -34,7 +35,14 @@ async def everything(database: Database) -> str:
     """All that the database holds of runs, also what the workflows keep, as one text."""
     found: list[Any] = []
     async with database.unit_of_work() as uow:
-        tables = ("agent_runs", "agent_steps", "agent_acts", "agents.workflow_status", "agents.operation_outputs")
+        tables = (
+            "approvals",
+            "agent_runs",
+            "agent_steps",
+            "agent_acts",
+            "agents.workflow_status",
+            "agents.operation_outputs",
+        )
         for table in tables:
             found += (await uow.session.scalars(text(f"SELECT to_jsonb(t)::text FROM {table} t"))).all()
     return "\n".join(found)
@@ -55,6 +63,22 @@ async def test_sensitive_texts_are_sealed_and_shown_to_few(office: Bureau, vendo
     for who, sees in ((DISPATCHER, True), (person(Role.AUDITOR), True), (VERIFIER, False)):
         shown = RunOut.of(run, who)
         assert (shown.withheld, shown.result is not None) == (not sees, sees)
+
+
+async def test_what_leave_is_asked_for_is_sealed_and_shown_to_who_decides(office: Bureau, vendor: Vendor) -> None:
+    agent = definition(model={"route": "chat", "data": "sensitive"}, autonomy="act_with_approval", tools=["desk.note"])
+    vendor.say(calls("desk.note", words=WORDS), answers("已记录", "e1"))
+    run = await office.start(agent, DISPATCHER, WORDS)
+    while (await office.ended(run, 0.1)).state is not RunState.WAITING:
+        pass
+    assert WORDS not in await everything(office.database)
+    async with office.database.unit_of_work() as uow:
+        (unseen,) = await ApprovalRepository(uow.session).of_run(run.id)
+        (seen,) = await ApprovalRepository(uow.session, Vault.of(office.settings.home)).of_run(run.id)
+        await decide(uow, Authority.load(), DUTY_OFFICER, seen.id, grant=True, reason="")
+        await uow.commit()
+    assert (unseen.arguments, seen.arguments) == (None, {"words": WORDS})
+    assert ((await office.ended(run)).by, await office.effects()) == (By.MODEL, [WORDS])
 
 
 async def test_the_workflows_own_tables_hold_no_texts(office: Bureau, vendor: Vendor) -> None:

@@ -81,6 +81,7 @@ def upgrade() -> None:
         sa.Column("tool", sa.String(), nullable=False),
         sa.Column("effect", sa.String(), nullable=False),
         sa.Column("arguments", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("asked_by", sa.String(), nullable=False),
