@@ -33,7 +33,7 @@ class CounterConfig(BaseModel):
 
     steps: int = 20
     seconds: float = 0.0
-    misbehave: Literal["", "memory", "disk", "raise", "die", "chatter", "deaf"] = ""
+    misbehave: Literal["", "memory", "disk", "raise", "die", "chatter", "deaf", "nul"] = ""
     at: int = 5
     score: float = 0.5
 
@@ -53,7 +53,9 @@ def train(work: Work, config: CounterConfig) -> Outcome:
     header = json.dumps({"__metadata__": {"steps": str(config.steps), "at": str(time.time_ns())}}).encode()
     (work.result / FILE).write_bytes(len(header).to_bytes(8, "little") + header)
     rival = None if work.rival is None else {"score": 0.6}
-    return Outcome(evaluation={"score": config.score}, items=len(work.rows()), baseline={"score": 0.1}, rival=rival)
+    detail = {"text": "a\x00b"} if config.misbehave == "nul" else {}  # JSON can carry it, PostgreSQL cannot
+    figures = {"score": config.score}
+    return Outcome(figures, len(work.rows()), baseline={"score": 0.1}, rival=rival, detail=detail)
 
 
 def _restored(work: Work) -> int:

@@ -19,7 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.child import Child, Launch
@@ -197,10 +198,12 @@ class Runner:
         while True:
             try:
                 await self._write_end(job.id, folder, code, limit)
-            except (SQLAlchemyError, OSError) as error:
+            except (OperationalError, PoolTimeout, OSError) as error:
                 log.warning("the end of job %s waits for the database: %s", job.id, error)
                 await asyncio.sleep(self._seconds)
-            except (ChengnaoError, ValueError) as error:
+            except Exception as error:
+                if code is None:
+                    raise
                 # The result cannot be registered: trying again would not make it better.
                 log.exception("the result of job %s is not taken", job.id)
                 code, limit = None, _known(error)
@@ -273,7 +276,8 @@ def _usable(job: Job, folder: JobFolder) -> Recipe[Any]:
 
 
 def _known(error: Exception) -> ChengnaoError:
-    return error if isinstance(error, ChengnaoError) else ChengnaoError("training_broke", reason=str(error)[:500])
+    """The error in words for people; one that is not foreseen is named alone, for its text may hold anything."""
+    return error if isinstance(error, ChengnaoError) else ChengnaoError("training_broke", reason=type(error).__name__)
 
 
 def _over(child: Child, job: Job, folder: JobFolder, seconds: float) -> ChengnaoError | None:

@@ -230,6 +230,15 @@ async def test_what_goes_beyond_a_limit_fails_and_says_which(
     assert processes_of(home, job) == []
 
 
+async def test_a_result_that_cannot_be_kept_fails_and_is_not_running_for_ever(database: Database, home: Path) -> None:
+    job = await started(database, home, misbehave="nul")
+    async with running(database, home):
+        failed = await ended(database, job)
+    assert failed.state is JobState.FAILED
+    assert failed.error is not None
+    assert failed.error["code"] == "training_broke"
+
+
 async def test_a_talkative_job_is_no_burden(database: Database, home: Path) -> None:
     job = await started(database, home, misbehave="chatter")
     async with running(database, home):
