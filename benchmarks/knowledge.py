@@ -1,6 +1,6 @@
 """How well the law for a case is found, whether citations hold, and how often answers are right.
 
-    python -m benchmarks.knowledge [--model http://127.0.0.1:8080/v1] [--only retrieval|citations|answers]
+    python -m benchmarks.knowledge [--model http://127.0.0.1:8080/v1] [--only retrieval|citations|answers|fit]
 
 Retrieval, over 2,740 articles of 34 Chinese laws, in one run with the same queries:
 
@@ -34,15 +34,19 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 
 from chengnao.knowledge.evals.planted import planted
 from chengnao.knowledge.evals.sets import DAY, Item, Part, city_shelf, city_texts, items, law_shelf
+from chengnao.knowledge.grounding.extract import candidates
+from chengnao.knowledge.grounding.question import Question
 from chengnao.knowledge.grounding.verify import supports
+from chengnao.knowledge.model import Validity
 from chengnao.knowledge.reading.plain import read_markdown
-from chengnao.knowledge.search import DEPTH, fuse, fuse_by_rank
-from chengnao.knowledge.shelf import Shelf
+from chengnao.knowledge.search import DEPTH, Ranking, fuse
+from chengnao.knowledge.shelf import LOOKED_AT, Shelf
 from chengnao.knowledge.splitting import split
-from chengnao.knowledge.text import article_number
+from chengnao.knowledge.text import article_number, bare
 from chengnao.models.client import ChatReply, ChatRequest
 from chengnao.models.errors import ModelUnavailable
 
@@ -108,6 +112,15 @@ def tf_idf(articles: Articles) -> Way:
         return [ids[place] for place in np.argsort(-scores, kind="stable")[:DEPTH]]
 
     return search
+
+
+def fuse_by_rank(words: Ranking, meaning: Ranking, limit: int, constant: int = 60) -> list[tuple[str, float]]:
+    """The other usual way, reciprocal rank fusion: what counts is the place in each ranking alone."""
+    scores: dict[str, float] = {}
+    for ranking in (words, meaning):
+        for place, (passage_id, _) in enumerate(ranking, start=1):
+            scores[passage_id] = scores.get(passage_id, 0.0) + 1 / (constant + place)
+    return sorted(scores.items(), key=lambda each: (-each[1], each[0]))[:limit]
 
 
 def ways(shelf: Shelf, articles: Articles) -> dict[str, Way]:
@@ -217,6 +230,22 @@ class Endpoint:
         return ChatReply(text=text, prompt_tokens=0, completion_tokens=0, money=0.0, model="", target="")
 
 
+def fit(city: Shelf, laws: Shelf) -> None:
+    """What each feature of a sentence weighs, from the development questions; the figures stand in extract.py."""
+    rows, labels, names = [], [], []
+    for item in items("development"):
+        shelf = laws if item.law else city
+        hits = [hit for hit in shelf.search(item.question, LOOKED_AT) if hit.source.validity(DAY) is Validity.IN_FORCE]
+        for each in candidates(Question.of(item.question), hits, shelf.rarity):
+            names = list(each.features)
+            rows.append(list(each.features.values()))
+            said = all(any(bare(word) in bare(each.sentence) for word in words) for words in item.expect)
+            labels.append(item.answerable and each.hit.source.id in item.documents and said)
+    fitted = LogisticRegression(C=1.0, max_iter=2000).fit(np.array(rows), np.array(labels))
+    weights = dict(zip(names, fitted.coef_[0].round(2).tolist(), strict=True))
+    out.print(f"{len(rows)} sentences, {sum(labels)} of them answer; bias {fitted.intercept_[0]:.2f}, {weights}")
+
+
 async def answers(city: Shelf, laws: Shelf, part: Part, url: str | None, seconds: float) -> None:
     """Grounded answers: right, "not found" where there was an answer, and wrong."""
     client: Any = None if url is None else Endpoint(url, seconds)
@@ -255,7 +284,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="address of an OpenAI-compatible server, such as http://127.0.0.1:8080/v1")
     parser.add_argument("--seconds", type=float, default=120.0, help="for one answer of the model")
-    parser.add_argument("--only", choices=("retrieval", "citations", "answers"))
+    parser.add_argument("--only", choices=("retrieval", "citations", "answers", "fit"))
     parser.add_argument("--part", choices=("development", "held_out"), default="held_out")
     given = parser.parse_args()
     articles: Articles = lines("cn_law_articles.jsonl.gz")
@@ -269,8 +298,10 @@ def main() -> None:
         progress.stop()
         if given.only in (None, "retrieval"):
             retrieval(laws, articles)
+        city = city_shelf(Path(folder) / "city")
+        if given.only == "fit":
+            fit(city, laws)
         if given.only in (None, "answers"):
-            city = city_shelf(Path(folder) / "city")
             for url in dict.fromkeys((None, given.model)):
                 asyncio.run(answers(city, laws, given.part, url, given.seconds))
 

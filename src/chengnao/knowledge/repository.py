@@ -1,6 +1,6 @@
 """SQL over bases, documents, editions, passages and the queue of the index."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -111,12 +111,6 @@ class KnowledgeRepository(Repository):
         order = (DocumentRow.created_at.desc(), DocumentRow.id.desc())
         return (await self.page(query.order_by(*order), request)).map(_document)
 
-    async def titles(self, readership: Readership, document_ids: Iterable[str]) -> dict[str, str]:
-        query = select(DocumentRow.id, DocumentRow.title).where(
-            DocumentRow.id.in_(list(document_ids)), readable(readership, DocumentRow)
-        )
-        return {row.id: row.title for row in await self.session.execute(query)}
-
     async def successor(self, document_id: str) -> Document | None:
         """The document that takes this one's place, the first to do so; withdrawn ones do not."""
         query = (
@@ -159,9 +153,6 @@ class KnowledgeRepository(Repository):
             .limit(limit)
         )
         return [Work(_document(row[1]), _edition(row[0])) for row in await self.session.execute(query)]
-
-    async def digests(self) -> set[str]:
-        return set(await self.session.scalars(select(EditionRow.digest).distinct()))
 
     async def put_passages(self, document_id: str, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> None:
         """Put these in the place of all passages that the document has."""

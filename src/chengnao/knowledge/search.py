@@ -24,15 +24,6 @@ def fuse(words: Ranking, meaning: Ranking, limit: int, share: float = _WORDS) ->
     return sorted(scores.items(), key=lambda each: (-each[1], each[0]))[:limit]
 
 
-def fuse_by_rank(words: Ranking, meaning: Ranking, limit: int, constant: int = 60) -> list[tuple[str, float]]:
-    """Reciprocal rank fusion: what counts is the place in each ranking alone."""
-    scores: dict[str, float] = {}
-    for ranking in (words, meaning):
-        for place, (passage_id, _) in enumerate(ranking, start=1):
-            scores[passage_id] = scores.get(passage_id, 0.0) + 1 / (constant + place)
-    return sorted(scores.items(), key=lambda each: (-each[1], each[0]))[:limit]
-
-
 def _scaled(ranking: Ranking, least: float) -> Mapping[str, float]:
     if not ranking:
         return {}

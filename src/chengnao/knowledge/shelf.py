@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,11 @@ class Shelf:
         self._vectors = np.stack(self._rows)
         self._rows = []
 
+    @cached_property
+    def rarity(self) -> Rarity:
+        """How much a pair of characters tells among these documents."""
+        return rarity_of(self._index)
+
     def words(self, query: str, limit: int = DEPTH) -> Ranking:
         """Passages by their words alone."""
         return self._index.search(query, Filter(PLATFORM), limit)
@@ -86,7 +92,7 @@ class Shelf:
     async def ask(self, question: str, day: date, client: ModelClient | None = None, **more: Any) -> Grounded:
         """The answer that these documents give, as `service.ask` gives it over the platform's."""
         hits = self.search(question, LOOKED_AT)
-        return await answered(question, hits, rarity_of(self._index), day, client, **more)
+        return await answered(question, hits, self.rarity, day, client, **more)
 
 
 def rarity_of(index: Index) -> Rarity:

@@ -12,7 +12,8 @@ from chengnao.knowledge.text import sentences
 LOOKED_AT = 8
 """Passages from the top that may answer."""
 _WEIGHTS = {"bias": -6.8, "coverage": 0.9, "lead": 2.2, "sentence": 2.4, "gives": 2.4, "nearness": 1.2}
-"""How sure an answer is: fitted by logistic regression on evals/development.yaml (benchmarks/knowledge.py --fit)."""
+"""How sure an answer is: fitted by logistic regression on evals/development.yaml (`benchmarks/knowledge.py
+--only fit`), the bias moved so that an answer begins at 0.5."""
 ANSWERS = 0.5
 _SHORTEST = 4
 

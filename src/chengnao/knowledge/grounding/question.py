@@ -14,6 +14,8 @@ from chengnao.knowledge.text import plain
 Rarity = Callable[[str], float]
 """How much a pair of characters tells: high where few passages have it."""
 
+_COUNTED = re.compile(r"(?:几|多少)(?:个|钱|元)?1?(只|人|名|次|辆|台|户|级|岁|条|倍)")
+_PEOPLE = {"名": "人"}
 _ALONE = 0.4
 """What a character counts that the text has, but not beside its neighbour."""
 _SEGMENT = re.compile(r"[\u3400-\u9fff]+|[a-z0-9.%]+")
@@ -37,13 +39,13 @@ class Question:
     def gives(self, text: str) -> bool:
         """Whether a text holds an answer of a kind that is asked for."""
         wanted = [kind for kind in self.kinds if kind != "whether"]
-        return not wanted or any(_gives(kind, text) for kind in wanted)
+        return not wanted or any(_gives(kind, text, self.text) for kind in wanted)
 
 
 _SIZES = {"%", "分贝", "米", "厘米", "毫米", "公里", "吨", "平方米", "立方米", "度", "公斤", "克", "升", "级", "倍"}
 
 
-def _gives(kind: str, text: str) -> bool:
+def _gives(kind: str, text: str, question: str) -> bool:
     found = amounts(text)
     units = {each.unit for each in found}
     match kind:
@@ -58,7 +60,8 @@ def _gives(kind: str, text: str) -> bool:
         case "money":
             return "元" in units or re.search(r"免收|免费|不收取|警告|移送", text) is not None
         case "count":
-            return bool(found)
+            counted = _COUNTED.search(plain(question))
+            return bool(found) if counted is None else (_PEOPLE.get(counted[1], counted[1]) in units)
         case "measure":
             return not units.isdisjoint(_SIZES | DURATIONS | {"元", "人", "次", "个"})
         case "body":
