@@ -38,6 +38,11 @@ WAIT_SECONDS = 45.0
 _TOOL_SECONDS = 30.0
 
 
+def shown_name(tool: Tool[Any, Any]) -> str:
+    """The name of a tool for clients, some of which take no dots in names."""
+    return tool.name.replace(".", "_")
+
+
 @dataclass(frozen=True)
 class Told:
     """A run as its client is told of it."""
@@ -108,6 +113,15 @@ class Counter:
         own = {name: tool for name, tool in sorted(found.items()) if not name.startswith("mcp.")}
         allowed = {action for action in {tool.action for tool in own.values()} if self.may(principal, action)}
         return {name: tool for name, tool in own.items() if tool.action in allowed}
+
+    async def tool(self, principal: Principal, shown: str) -> Tool[Any, Any]:
+        """The tool that clients know by this name; raises NotFound where the principal may not use it."""
+        async with self._database.unit_of_work() as uow:
+            found = (await offered(uow)).tools
+        tool = next((each for each in found.values() if shown_name(each) == shown), None)
+        if tool is None or tool.name.startswith("mcp.") or not self.may(principal, tool.action):
+            raise NotFound("outside_unknown", name=shown[:100])
+        return tool
 
     async def ask(
         self,

@@ -23,11 +23,11 @@ from starlette.types import Receive, Scope, Send
 
 from chengnao.agents.catalogue.model import AgentVersion
 from chengnao.agents.model import Agent, Effect
-from chengnao.agents.outside.counter import WAIT_SECONDS, Counter
+from chengnao.agents.outside.counter import WAIT_SECONDS, Counter, shown_name
 from chengnao.agents.outside.guard import principal_of
 from chengnao.agents.tools import Tool as PlatformTool
 from chengnao.kernel.access.model import Principal
-from chengnao.kernel.errors import ChengnaoError, NotFound
+from chengnao.kernel.errors import ChengnaoError
 
 IDLE_SECONDS = 600.0
 """A session without a request for so long is dropped; its client begins a new one."""
@@ -103,19 +103,10 @@ class McpServer:
         if name.startswith(_AGENT):
             asked = await self._counter.ask(principal, name.removeprefix(_AGENT), dict(arguments), key=key)
             return asked.to_dict()
-        tools = await self._counter.tools(principal)
-        tool = next((each for each in tools.values() if _name(each) == name), None)
-        if tool is None:
-            raise NotFound("outside_unknown", name=name[:100])
-        return await self._counter.call(principal, tool, arguments, key=key)
+        return await self._counter.call(principal, await self._counter.tool(principal, name), arguments, key=key)
 
 
 _AGENT = "agent_"
-
-
-def _name(tool: PlatformTool[Any, Any]) -> str:
-    """Some clients take no dots in names."""
-    return tool.name.replace(".", "_")
 
 
 def _agent_tool(version: AgentVersion) -> Tool:
@@ -136,7 +127,7 @@ def _purpose(agent: Agent) -> str:
 def _platform_tool(tool: PlatformTool[Any, Any]) -> Tool:
     waits = "" if tool.effect is Effect.READ else "（需人工审批，先返回 waiting）"
     return Tool(
-        name=_name(tool),
+        name=shown_name(tool),
         title=tool.zh,
         description=tool.description + waits,
         input_schema=tool.input.model_json_schema(),
