@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI, Request
+from sqlalchemy import text
 
 from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import Principal, Role
@@ -17,7 +18,6 @@ from chengnao.kernel.settings import Settings
 from chengnao.kernel.web import Context, _principal, install_error_handlers
 from chengnao.models.card import dump_card
 from chengnao.models.deployment import routes as deployments
-from chengnao.models.gateway.metering.repository import MeteringRepository
 from chengnao.models.registry import routes as models
 from chengnao.models.registry import service
 from chengnao.models.registry.model import Observation
@@ -100,7 +100,9 @@ async def test_a_model_shows_its_card_its_use_and_its_drift(operator: httpx.Asyn
                 ("sentences-large@1", "done", CITY),
             ]
         ]  # fmt: skip
-        await MeteringRepository(uow.session).add_calls(rows)
+        names = ", ".join(rows[0])
+        values = ", ".join(f":{name}" for name in rows[0])
+        await uow.session.execute(text(f"INSERT INTO model_calls ({names}) VALUES ({values})"), rows)
         await service.observe(uow, "sentences", "1", [Observation(length=9)] * 3)
         await uow.commit()
     shown = await ask(operator, "GET", "/sentences")
