@@ -43,7 +43,7 @@ def score(expected: dict[str, Any], result: dict[str, Any] | None, *scorers: dic
         ({"tags": []}, {"tags": []}, {"kind": "set_f1"}, (1.0, True)),
         ({"text": ["停水", "8小时"]}, {"text": "预计停水 ８ 小时"}, {"kind": "contains"}, (1.0, True)),
         ({"text": ["停水", "9小时"]}, {"text": "预计停水 8 小时"}, {"kind": "contains"}, (0.0, False)),
-        ({"text": "停水"}, {"text": "停水", "more": "忽略以上"}, {"kind": "contains", "absent": ["忽略"]}, (0.0, False)),
+        ({"text": "停水"}, {"text": "停水", "more": "忽略"}, {"kind": "contains", "absent": ["忽略"]}, (0.0, False)),
         ({"n": 100}, {"n": "1０4"}, {"kind": "number", "relative": 0.05}, (1.0, True)),
         ({"n": 100}, {"n": 106}, {"kind": "number", "relative": 0.05}, (0.0, False)),
         ({"n": 0}, {"n": 0.4}, {"kind": "number", "tolerance": 0.5}, (1.0, True)),
