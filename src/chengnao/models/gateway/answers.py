@@ -12,11 +12,16 @@ from chengnao.models.gateway.protocol import Asked
 
 
 class BadAnswer(Exception):
-    """What a vendor answered cannot be used; `tokens` where it told what the answer has cost."""
+    """What a vendor answered cannot be used.
 
-    def __init__(self, reason: str, tokens: tuple[int, int] | None = None) -> None:
+    `tokens` where it told what the answer has cost. `counts`: it speaks against the vendor; that a text does not fit
+    the caller's schema does not, for the schema may be at fault.
+    """
+
+    def __init__(self, reason: str, tokens: tuple[int, int] | None = None, *, counts: bool = True) -> None:
         super().__init__(reason)
         self.tokens = tokens
+        self.counts = counts
 
 
 @dataclass(frozen=True)
@@ -71,13 +76,14 @@ def check_text(asked: Asked, text: str, tokens: tuple[int, int] | None) -> None:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise BadAnswer(f"the text is not JSON: {str(error)[:80]}", tokens) from error
+        raise BadAnswer(f"the text is not JSON: {str(error)[:80]}", tokens, counts=False) from error
     try:
         valid = asked.validator is None or asked.validator.is_valid(value)
     except Exception as error:  # a reference that leads nowhere, a pattern that is none
-        raise BadAnswer(f"the schema cannot be applied: {type(error).__name__}", tokens) from error
+        reason = f"the schema cannot be applied: {type(error).__name__}"
+        raise BadAnswer(reason, tokens, counts=False) from error
     if not valid:
-        raise BadAnswer("the text does not fit the schema", tokens)
+        raise BadAnswer("the text does not fit the schema", tokens, counts=False)
 
 
 def _check_vectors(asked: Asked, body: dict[str, Any], tokens: tuple[int, int] | None) -> None:

@@ -65,13 +65,13 @@ class Attempts:
                     content_type = answer.headers.get("content-type", "application/json")
                     return raw, content_type, understand(run.asked, raw)
         except TimeoutError as error:
-            raise Failed(Outcome.TOO_SLOW, f"no answer in {seconds:.1f} s") from error
+            raise _too_slow(seconds, target) from error
         except Cut as error:
             raise Failed(Outcome.CUT, str(error)) from error
         except TooLong as error:
             raise Failed(Outcome.INVALID, f"the answer is longer than {ANSWER_LIMIT} bytes") from error
         except BadAnswer as error:
-            raise Failed(Outcome.INVALID, str(error), tokens=error.tokens) from error
+            raise Failed(Outcome.INVALID, str(error), tokens=error.tokens, counts=error.counts) from error
 
     async def stream(self, run: Run, target: Target) -> Stream:
         """An answer whose first event has come; raises Failed."""
@@ -89,7 +89,7 @@ class Attempts:
             if answer is not None:
                 answer.close()
             if isinstance(error, TimeoutError):
-                raise Failed(Outcome.TOO_SLOW, f"no answer in {seconds:.1f} s") from error
+                raise _too_slow(seconds, target) from error
             if isinstance(error, Cut):
                 raise Failed(Outcome.CUT, str(error)) from error
             raise
@@ -133,6 +133,11 @@ class Attempts:
         if kind == "deployment":
             return [Vendor(Address.of(each), None) for each in self._deployments.address(name)]
         return []
+
+
+def _too_slow(seconds: float, target: Target) -> Failed:
+    # That a caller had less time than the target has says nothing of the target.
+    return Failed(Outcome.TOO_SLOW, f"no answer in {seconds:.1f} s", counts=seconds >= target.seconds)
 
 
 async def _refused(answer: Answer, place: Vendor) -> Failed:

@@ -214,10 +214,10 @@ class Calls:
         kept = orjson.dumps(run.asked.kept() | {"answer": text}, option=orjson.OPT_NON_STR_KEYS)
         return self._vault.seal_bytes(run.hold.id, zlib.compress(kept[:_KEPT_BYTES], 1))
 
-    def end_stream(self, run: Run, target: Target, stream: Stream, outcome: Outcome) -> None:
-        """Settle a stream that has ended, however it did."""
+    def end_stream(self, run: Run, target: Target, stream: Stream, outcome: Outcome, *, counts: bool) -> None:
+        """Settle a stream that has ended, however it did; `counts` where that speaks against the target."""
         self._settle(run, target, Understood(stream.tokens, stream.model, stream.text), outcome)
-        if outcome in (Outcome.CUT, Outcome.TOO_SLOW):
+        if counts:
             self.health.circuit(target).fail(monotonic())
 
 
@@ -239,22 +239,22 @@ class Streaming:
 
     async def send_to(self, send: Callable[[bytes], Awaitable[None]]) -> ChengnaoError | None:
         """Pass each event on as it comes; gives the error, where the answer broke off."""
-        stream, outcome = self._stream, Outcome.CANCELLED
+        stream, outcome, counts = self._stream, Outcome.CANCELLED, False
         error: ChengnaoError | None = None
         try:
             async with asyncio.timeout(self._run.seconds_left):
                 await stream.pump(send, self._target.seconds)
             outcome = Outcome.DONE
         except TimeoutError:
-            outcome = Outcome.TOO_SLOW
+            outcome, counts = Outcome.TOO_SLOW, self._run.seconds_left > 0
             error = ModelUnavailable("model_target_too_slow", route=self._run.route.name, target=self._target.name)
         except Failed as failure:
             if not stream.left:
-                outcome = failure.outcome
+                outcome, counts = failure.outcome, failure.counts
                 error = _explained(self._run, self._target, failure)
         finally:
             stream.close()
-            self._calls.end_stream(self._run, self._target, stream, outcome)
+            self._calls.end_stream(self._run, self._target, stream, outcome, counts=counts)
         return error
 
 

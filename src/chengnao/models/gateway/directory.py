@@ -52,8 +52,14 @@ class Directory:
         self._database = database
         self._vault = vault
         self.known = Known()
+        self._loading = asyncio.Lock()
 
     async def load(self) -> None:
+        """Read the tables; one reading at a time, so that none is put over by one that began before it."""
+        async with self._loading:
+            self.known = await self._read()
+
+    async def _read(self) -> Known:
         async with self._database.unit_of_work() as uow:
             repository = GatewayRepository(uow.session)
             routes = await repository.routes()
@@ -71,7 +77,7 @@ class Directory:
                     vendors[each.name] = Vendor(Address.of(each.base_url), secret)
                 except (SealBroken, ValueError) as error:
                     log.error("provider %s cannot be used: %s", each.name, type(error).__name__)
-        self.known = Known({each.name: each for each in routes}, vendors, tuple(budgets), keys, retention)
+        return Known({each.name: each for each in routes}, vendors, tuple(budgets), keys, retention)
 
     async def run(self) -> None:
         """Read anew at each change until cancelled."""

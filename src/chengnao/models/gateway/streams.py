@@ -61,7 +61,7 @@ class Stream:
         try:
             check_text(self._asked, self.text, self.tokens)
         except BadAnswer as error:
-            raise Failed(Outcome.INVALID, str(error), tokens=error.tokens) from error
+            raise Failed(Outcome.INVALID, str(error), tokens=error.tokens, counts=error.counts) from error
         await send(b"data: [DONE]\n\n")
 
     def leave(self) -> None:

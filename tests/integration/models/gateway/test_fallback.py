@@ -63,7 +63,7 @@ async def test_the_next_target_answers_where_one_fails(
     vendor.say(first)
     other.say({"a": 1})
     answer = await served.chat(response_format=FORM)
-    assert answer.status_code == 200
+    assert answer.status_code == 200, answer.text
     assert answer.headers["x-chengnao-target"] == "provider:two/m-two"
     assert SECRET not in answer.text
     found = await served.rows("SELECT outcome FROM model_calls ORDER BY outcome")
@@ -147,6 +147,21 @@ async def test_the_callers_time_holds_over_all_that_is_tried(served: Served, ven
     answer = await served.chat(headers={"X-Chengnao-Seconds": "0.5"})
     assert time.monotonic() - began < 1.5
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_target_too_slow")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_impatient_callers_and_schemas_that_nothing_fits_close_the_target_for_nobody(
+    served: Served, vendor: Vendor, stream: bool
+) -> None:
+    never = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"not": {}}}}
+    for _ in range(6):
+        answer = await served.chat(response_format=never, stream=stream)
+        assert "model_answer_invalid" in answer.text
+    vendor.say(*[Said("慢慢说来", delay=0.3, drip=0.3)] * 6)
+    for _ in range(6):
+        answer = await served.chat(headers={"X-Chengnao-Seconds": "0.1"}, stream=stream)
+        assert "model_target_too_slow" in answer.text
+    assert (await served.chat()).status_code == 200
 
 
 async def test_the_replicas_of_a_deployment_are_tried_in_the_order_given(
