@@ -110,7 +110,15 @@ async def answered(call: Call, question: str, client: ModelClient | None = None)
 
 async def _from_public(call: Call, question: str, client: ModelClient | None) -> tuple[list[Evidence], str, str]:
     """Verified sentences of public texts that answer the question, and who wrote them; empty where none do."""
-    grounded = await knowledge.ask(call.uow, call.home, ANYBODY, question, client=client, purpose=call.agent_id)
+    grounded = await knowledge.ask(
+        call.uow,
+        call.home,
+        ANYBODY,
+        question,
+        client=client,
+        purpose=call.agent_id,
+        division_code=call.principal.division_code,
+    )
     if not grounded.found:
         return [], "", "rule"
     cited = [
