@@ -12,7 +12,6 @@ from chengnao.agents.evals.model import EvalRun, EvalState, Item, Mode, SetFile
 from chengnao.agents.evals.repository import EvalRepository
 from chengnao.agents.evals.worker import EvalWorker
 from chengnao.agents.offered import Offered
-from chengnao.agents.quality.repository import QualityRepository
 from chengnao.agents.runtime.repository import RunRepository
 from chengnao.agents.tools import Answer, Call, Evidence, Rule
 from chengnao.kernel.access.authority import Authority
@@ -157,10 +156,10 @@ async def test_publishing_takes_the_finished_evaluation_of_this_very_version(
     assert await publish(2) == "agent_eval_below"
     # The list of agents shows the score of the version it shows, and nobody else's side the evaluation itself.
     async with database.unit_of_work() as uow:
-        repository = QualityRepository(uow.session)
-        first, second = [(await repository.latest({"drain-inspection": each}))["drain-inspection"] for each in (1, 2)]
+        repository = EvalRepository(uow.session)
+        first, second = [(await repository.scores({"drain-inspection": each}))["drain-inspection"] for each in (1, 2)]
         assert (first.score, first.items, second.score) == (1.0, 6, 0.0)
-        assert await repository.latest({"drain-inspection": 3}) == {}
+        assert await repository.scores({"drain-inspection": 3}) == {}
         with pytest.raises(NotFound):
             await service.require_run(uow, person(unit="unit-b"), first.eval_run_id)
 

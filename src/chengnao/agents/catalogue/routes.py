@@ -25,11 +25,13 @@ from chengnao.agents.catalogue.views import (
     VersionDetail,
     VersionOut,
 )
+from chengnao.agents.evals.model import Quality
+from chengnao.agents.evals.repository import EvalRepository
 from chengnao.agents.evals.service import proof_for
 from chengnao.agents.model import Agent, Capability
 from chengnao.agents.offered import Offered, offered
-from chengnao.agents.quality.model import Quality, Usage
-from chengnao.agents.quality.repository import QualityRepository
+from chengnao.agents.runtime.usage import Usage
+from chengnao.agents.runtime.usage_repository import UsageRepository
 from chengnao.kernel.access.model import Principal, Resource
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import Invalid
@@ -286,10 +288,10 @@ async def _detail(uow: UnitOfWork, context: ContextDep, principal: Principal, ag
 
 async def _figures(uow: UnitOfWork, items: Sequence[Listed]) -> tuple[dict[str, Quality], dict[str, Usage]]:
     """The latest scores of the versions shown, and the use of the last days."""
-    repository = QualityRepository(uow.session)
     since = uow.clock.now() - timedelta(days=USAGE_DAYS)
-    quality = await repository.latest({each.record.id: each.version.version for each in items})
-    return quality, await repository.usage([each.record.id for each in items], since, uow.clock.speed)
+    quality = await EvalRepository(uow.session).scores({each.record.id: each.version.version for each in items})
+    usage = UsageRepository(uow.session)
+    return quality, await usage.usage([each.record.id for each in items], since, uow.clock.speed)
 
 
 async def _names(uow: UnitOfWork) -> Names:

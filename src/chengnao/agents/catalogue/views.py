@@ -7,8 +7,9 @@ from pydantic import BaseModel
 
 from chengnao.agents.catalogue.definition import canonical, write_yaml
 from chengnao.agents.catalogue.model import AgentVersion, Checked, Listed, Problem, Publication, Shares, Step
+from chengnao.agents.evals.model import Quality
 from chengnao.agents.model import Agent, Autonomy, Capability
-from chengnao.agents.quality.model import Quality, Usage
+from chengnao.agents.runtime.usage import Usage
 from chengnao.agents.tools import Rule, Tool
 from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import Principal, Resource

@@ -211,3 +211,17 @@ class Result:
     tokens: int = 0
     money: float = 0.0
     milliseconds: int = 0
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The latest finished evaluation of an agent with the model: the share that was right, with its 95 % interval."""
+
+    eval_run_id: str
+    set_id: str
+    version: int
+    items: int
+    score: float
+    low: float
+    high: float
+    at: datetime

@@ -1,14 +1,14 @@
 """All SQL over evaluation sets, runs and results."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, any_, delete, func, literal, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
-from chengnao.agents.evals.model import EvalRun, EvalSet, EvalState, Item, Mode, Result
+from chengnao.agents.evals.model import EvalRun, EvalSet, EvalState, Item, Mode, Quality, Result
 from chengnao.agents.evals.tables import EvalItemRow, EvalResultRow, EvalRunRow, EvalSetRow
 from chengnao.kernel.access.model import Principal, Role
 from chengnao.kernel.paging import Page, PageRequest
@@ -142,6 +142,24 @@ class EvalRepository(Repository):
         row = await self.session.scalar(query.limit(1))
         return None if row is None else _run(row)
 
+    async def scores(self, agents: Mapping[str, int]) -> dict[str, Quality]:
+        """The latest score of each agent, in the version given; those that were never evaluated are missing."""
+        if not agents:
+            return {}
+        of_version = (
+            and_(EvalRunRow.agent_id == agent_id, literal(version) == any_(EvalRunRow.versions))
+            for agent_id, version in agents.items()
+        )
+        newest = (
+            select(EvalRunRow)
+            .ext(distinct_on(EvalRunRow.agent_id))
+            .where(or_(*of_version), EvalRunRow.state == EvalState.DONE.value)
+            .where(EvalRunRow.mode == Mode.MODEL.value, EvalRunRow.split != "dev")
+            .order_by(EvalRunRow.agent_id, EvalRunRow.ended_at.desc())
+        )
+        rows = await self.session.scalars(newest)
+        return {row.agent_id: _quality(row, agents[row.agent_id]) for row in rows}
+
 
 def _results(run_id: str) -> Any:
     order = (EvalResultRow.position,)
@@ -168,3 +186,19 @@ def _run(row: EvalRunRow) -> EvalRun:
 def _result(row: EvalResultRow) -> Result:
     names = [each.name for each in fields(Result) if each.name != "item"]
     return Result(**{name: getattr(row, name) for name in names}, item=Item.model_validate(row.item))
+
+
+def _quality(row: EvalRunRow, version: int) -> Quality:
+    assert row.summary is not None
+    assert row.ended_at is not None
+    figures = next(each for each in row.summary["versions"] if each["version"] == version)
+    return Quality(
+        eval_run_id=row.id,
+        set_id=row.set_id,
+        version=version,
+        items=figures["items"],
+        score=figures["score"],
+        low=figures["low"],
+        high=figures["high"],
+        at=row.ended_at,
+    )

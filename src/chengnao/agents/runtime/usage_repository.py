@@ -1,21 +1,18 @@
-"""SQL over what runs and evaluations left: figures alone, no texts, so they need no scope."""
+"""SQL over what runs left: figures alone, no texts, so they need no scope."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, Integer, and_, any_, case, cast, extract, func, literal, or_, select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import ColumnElement, Float, Integer, case, cast, extract, func, select
 
-from chengnao.agents.evals.model import EvalState, Mode
-from chengnao.agents.evals.tables import EvalRunRow
-from chengnao.agents.quality.model import Quality, Usage
 from chengnao.agents.runtime.model import By, RunState
 from chengnao.agents.runtime.tables import RunRow
+from chengnao.agents.runtime.usage import Usage
 from chengnao.kernel.repository import Repository
 
 
-class QualityRepository(Repository):
+class UsageRepository(Repository):
     async def usage(self, agent_ids: Collection[str], since: datetime, speed: float) -> dict[str, Usage]:
         """By agent, from then on; `speed` is that of the clock the runs were timed by."""
         lasted = cast(extract("epoch", RunRow.ended_at - RunRow.started_at), Float) / speed
@@ -42,40 +39,6 @@ class QualityRepository(Repository):
         found = {row.agent_id: Usage(**{name: getattr(row, name) for name in columns}) for row in rows}
         return {agent_id: found.get(agent_id, Usage()) for agent_id in agent_ids}
 
-    async def latest(self, agents: Mapping[str, int]) -> dict[str, Quality]:
-        """The latest score of each agent, in the version given; those that were never evaluated are missing."""
-        if not agents:
-            return {}
-        of_version = (
-            and_(EvalRunRow.agent_id == agent_id, literal(version) == any_(EvalRunRow.versions))
-            for agent_id, version in agents.items()
-        )
-        newest = (
-            select(EvalRunRow)
-            .ext(distinct_on(EvalRunRow.agent_id))
-            .where(or_(*of_version), EvalRunRow.state == EvalState.DONE.value)
-            .where(EvalRunRow.mode == Mode.MODEL.value, EvalRunRow.split != "dev")
-            .order_by(EvalRunRow.agent_id, EvalRunRow.ended_at.desc())
-        )
-        rows = await self.session.scalars(newest)
-        return {row.agent_id: _quality(row, agents[row.agent_id]) for row in rows}
-
 
 def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.count(case((condition, 1)))
-
-
-def _quality(row: EvalRunRow, version: int) -> Quality:
-    assert row.summary is not None
-    assert row.ended_at is not None
-    figures = next(each for each in row.summary["versions"] if each["version"] == version)
-    return Quality(
-        eval_run_id=row.id,
-        set_id=row.set_id,
-        version=version,
-        items=figures["items"],
-        score=figures["score"],
-        low=figures["low"],
-        high=figures["high"],
-        at=row.ended_at,
-    )

@@ -1,7 +1,6 @@
-"""Figures of agents. Pure."""
+"""What an agent was used for. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -28,17 +27,3 @@ class Usage:
         """The share of answers that no model gave; None where there were none."""
         answered = self.by_model + self.by_rule + self.by_human
         return (self.by_rule + self.by_human) / answered if answered else None
-
-
-@dataclass(frozen=True)
-class Quality:
-    """The latest finished evaluation of an agent with the model: the share that was right, with its 95 % interval."""
-
-    eval_run_id: str
-    set_id: str
-    version: int
-    items: int
-    score: float
-    low: float
-    high: float
-    at: datetime

@@ -1,1 +1,0 @@
-"""How agents are used, and how well they do."""
