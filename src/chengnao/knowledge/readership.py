@@ -8,15 +8,18 @@ from chengnao.knowledge.model import ANYBODY, PLATFORM, Readership
 def readership_of(principal: Principal) -> Readership:
     """Public texts, internal ones of the own division, of those above it and those below it.
 
-    Sensitive texts are for the unit that owns them, units they are shared with, who put them in, and auditors.
+    Sensitive texts are for the unit that owns them, units they are shared with, who put them in, and auditors; a client
+    of agents sees none of them, and other machines see public texts alone.
     """
     if principal.kind == "system":
         return PLATFORM
-    if principal.kind == "machine":
+    if principal.kind == "machine" and Role.AGENT_CLIENT not in principal.roles:
         return ANYBODY
     code = principal.division_code
-    marks = [*(ANYBODY.marks or ()), f"over:{code}", f"user:{principal.id}"]
-    marks += [f"under:{above}" for above in ancestors(code)]
+    marks = [*(ANYBODY.marks or ()), f"over:{code}", *(f"under:{above}" for above in ancestors(code))]
+    if principal.kind == "machine":
+        return Readership(tuple(marks))
+    marks.append(f"user:{principal.id}")
     if principal.unit_id is not None:
         marks.append(f"unit:{principal.unit_id}")
     elif principal.roles - {Role.HANDLER}:

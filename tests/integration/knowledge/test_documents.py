@@ -24,8 +24,7 @@ async def test_from_the_file_to_the_cited_answer(library: Library) -> None:
     await library.work()
     found, edition = await library.document(document.id)
     assert (found.state, found.live_edition, edition.passages) == (DocumentState.READY, 1, 2)
-    hits = await library.search("井盖")
-    assert hits[0].passage.article == "3"
+    assert {hit.passage.article for hit in await library.search("井盖")} == {"2", "3"}
     answer = await library.ask("井盖丢失多久修复？")
     assert answer.found
     assert "六小时" in answer.text

@@ -40,9 +40,11 @@ def test_who_may_read(access: Access, owner_division: str, reader: Principal, ma
 
 
 def test_the_public_and_machines_read_what_is_public_and_the_platform_everything() -> None:
-    machine = Principal("m", "m", "machine", frozenset({Role.AGENT_CLIENT}), CITY)
+    machine = Principal("m", "m", "machine", frozenset({Role.GATEWAY}), CITY, "own")
+    client = Principal("c", "c", "machine", frozenset({Role.AGENT_CLIENT}), CITY, "own")
     for access in Access:
         readers = Ownership(CITY, "own", access).readers
+        assert readership_of(client).may_read(readers) is (access is not Access.SENSITIVE)
         assert ANYBODY.may_read(readers) is (access is Access.PUBLIC)
         assert readership_of(machine).may_read(readers) is (access is Access.PUBLIC)
         assert PLATFORM.may_read(readers)
