@@ -98,6 +98,7 @@ class Vendor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        self._run(_cancel_others())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
@@ -163,6 +164,13 @@ class Vendor:
         if asked.method == "GET":
             return Said(raw=b'{"object":"list","data":[{"id":"stub","object":"model"}]}')
         return self._script.popleft() if self._script else self.otherwise
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for each in others:
+        each.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 def _said(given: Said | str | dict[str, Any]) -> Said:
