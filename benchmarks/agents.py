@@ -51,11 +51,12 @@ from chengnao.kernel.engines import database_url
 from chengnao.kernel.organisation.model import CITY
 from chengnao.kernel.organisation.service import seed_divisions
 from chengnao.kernel.settings import Settings, load_settings
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.knowledge.keeping import Handed, add_base, add_document
 from chengnao.knowledge.model import About, Access, DocumentKind, Ownership
 from chengnao.knowledge.worker import KnowledgeWorker
 from chengnao.models.client import ChatReply, ChatRequest, ModelClient
-from chengnao.models.gateway.model import DataClass, Target
+from chengnao.models.gateway.model import Target
 from tests.support.gateway import GatewayProcess, put_provider, put_route
 from tests.support.ports import free_block
 from tests.support.stack import Stack, make_home, remove_home

@@ -24,10 +24,11 @@ from chengnao.kernel.database import Database, UnitOfWork, plain_url
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.privacy.vault import Vault
 from chengnao.kernel.settings import load_secrets
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.models.gateway import service
 from chengnao.models.gateway.metering.budgets import Amount, Budget, Period
 from chengnao.models.gateway.metering.repository import Held, lost
-from chengnao.models.gateway.model import DataClass, Kind, ModelRoute, Provider, Target
+from chengnao.models.gateway.model import Kind, ModelRoute, Provider, Target
 from chengnao.models.gateway.repository import GatewayRepository
 from tests.support.ports import free_block
 from tests.support.stack import make_home, remove_home

@@ -69,6 +69,11 @@ class DataClass(Named):
     INTERNAL = "internal", "内部", "Internal"
     SENSITIVE = "sensitive", "敏感", "Sensitive"
 
+    def may_see(self, data: "DataClass") -> bool:
+        """Whether what is cleared for this class may see such data."""
+        order = list(DataClass)
+        return order.index(data) <= order.index(self)
+
 
 class Level(IntEnum):
     """The level of a warning: 1 is the gravest."""

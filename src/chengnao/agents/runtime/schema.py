@@ -29,7 +29,9 @@ def first_fault(value: Any, schema: dict[str, Any], limit: int) -> Fault | None:
         return Fault("input", f"{size} > {limit}")
     # Imported here: it takes a tenth of a second that no other part of the platform needs.
     jsonschema = import_module("jsonschema")
-    validator = jsonschema.Draft202012Validator(schema)
+    # With a registry of its own no reference is ever fetched from the network.
+    registry = import_module("jsonschema_specifications").REGISTRY
+    validator = jsonschema.Draft202012Validator(schema, registry=registry)
     worst = jsonschema.exceptions.best_match(validator.iter_errors(value))
     if worst is None:
         return None

@@ -15,13 +15,14 @@ import orjson
 from chengnao.kernel.errors import ChengnaoError, Invalid, NotFound
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.privacy.vault import Vault
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.models.errors import ModelUnavailable
 from chengnao.models.gateway.answers import Understood
 from chengnao.models.gateway.attempts import Attempts
 from chengnao.models.gateway.directory import Directory
 from chengnao.models.gateway.metering.budgets import Amount, Hold, covering
 from chengnao.models.gateway.metering.ledger import Ledger, Settlement
-from chengnao.models.gateway.model import Caller, DataClass, ModelRoute, Outcome, Target
+from chengnao.models.gateway.model import Caller, ModelRoute, Outcome, Target
 from chengnao.models.gateway.protocol import Asked
 from chengnao.models.gateway.run import Run
 from chengnao.models.gateway.streams import Stream

@@ -12,9 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from chengnao.kernel.database import Database, plain_url
 from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.privacy.vault import SealBroken, Vault
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.models.gateway.metering.budgets import Budget
 from chengnao.models.gateway.metering.repository import MeteringRepository
-from chengnao.models.gateway.model import RETENTION_DAYS, DataClass, Key, ModelRoute
+from chengnao.models.gateway.model import RETENTION_DAYS, Key, ModelRoute
 from chengnao.models.gateway.repository import CHANNEL, GatewayRepository
 from chengnao.models.gateway.wire import Address
 

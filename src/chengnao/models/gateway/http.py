@@ -23,8 +23,9 @@ from chengnao.kernel.access.service import digest
 from chengnao.kernel.errors import ChengnaoError, Forbidden, Invalid, TooMany, Unauthenticated, Unavailable
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.organisation.model import CITY
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.models.gateway.calls import Calls
-from chengnao.models.gateway.model import Caller, DataClass, Kind
+from chengnao.models.gateway.model import Caller, Kind
 from chengnao.models.gateway.protocol import Asked, read_chat, read_embeddings
 
 log = logging.getLogger(__name__)

@@ -4,23 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chengnao.kernel.organisation.model import CITY
-from chengnao.kernel.vocabulary import Named
-
-
-class DataClass(Named):
-    """How sensitive the data is that a model sees."""
-
-    PUBLIC = "public", "公开", "public"
-    INTERNAL = "internal", "内部", "internal"
-    SENSITIVE = "sensitive", "敏感", "sensitive"
-
-    @property
-    def rank(self) -> int:
-        return list(DataClass).index(self)
-
-    def may_see(self, data: "DataClass") -> bool:
-        """Whether what is cleared for this class may see such data."""
-        return data.rank <= self.rank
+from chengnao.kernel.vocabulary import DataClass, Named
 
 
 class Kind(Named):

@@ -11,8 +11,9 @@ from sqlalchemy.dialects.postgresql import insert
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.paging import Page, PageRequest
 from chengnao.kernel.repository import Repository
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.models.gateway.metering.budgets import Amount, Budget, Period, Use
-from chengnao.models.gateway.model import DataClass, Key, Kind, ModelRoute, Outcome, Provider, Target
+from chengnao.models.gateway.model import Key, Kind, ModelRoute, Outcome, Provider, Target
 from chengnao.models.gateway.tables import (
     BudgetRow,
     CallRow,

@@ -9,10 +9,11 @@ from pydantic import AwareDatetime, BaseModel, Field
 from chengnao.kernel.access.model import Principal
 from chengnao.kernel.organisation.model import CITY
 from chengnao.kernel.privacy.vault import Vault
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.kernel.web import ContextDep, DivisionCode, Id, PageDep, PageOf, ScopeDep, UowDep, check, require
 from chengnao.models.gateway import service
 from chengnao.models.gateway.metering.repository import MeteringRepository
-from chengnao.models.gateway.model import RETENTION_DAYS, DataClass, Key, Kind, ModelRoute, Provider, Target
+from chengnao.models.gateway.model import RETENTION_DAYS, Key, Kind, ModelRoute, Provider, Target
 from chengnao.models.gateway.probe import probe
 from chengnao.models.gateway.repository import GatewayRepository
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from chengnao.kernel.ids import new_id
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.models.gateway.metering.budgets import Hold
-from chengnao.models.gateway.model import Caller, DataClass, ModelRoute, Target
+from chengnao.models.gateway.model import Caller, ModelRoute, Target
 from chengnao.models.gateway.protocol import Asked
 
 

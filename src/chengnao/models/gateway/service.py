@@ -12,8 +12,9 @@ from chengnao.kernel.errors import Conflict, Invalid, NotFound
 from chengnao.kernel.ids import new_id, new_secret
 from chengnao.kernel.organisation.service import require_division, require_unit
 from chengnao.kernel.privacy.vault import Vault
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.models.gateway.metering.budgets import Budget
-from chengnao.models.gateway.model import DataClass, Key, Kind, ModelRoute, Provider, Target
+from chengnao.models.gateway.model import Key, Kind, ModelRoute, Provider, Target
 from chengnao.models.gateway.repository import GatewayRepository
 from chengnao.models.gateway.wire import Address
 

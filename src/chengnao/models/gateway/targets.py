@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.models.gateway.circuit import Circuit, RetryBudget
-from chengnao.models.gateway.model import DataClass, ModelRoute, Outcome, Target
+from chengnao.models.gateway.model import ModelRoute, Outcome, Target
 
 
 class Failed(Exception):

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from chengnao.models.gateway.model import DataClass, Kind, Target
+from chengnao.kernel.vocabulary import DataClass
+from chengnao.models.gateway.model import Kind, Target
 from tests.integration.models.gateway.conftest import TARGET, Served
 from tests.support.gateway import SECRET
 from tests.support.vendor import Said, Vendor

@@ -10,8 +10,9 @@ import pytest
 from chengnao.kernel.access.model import SYSTEM, Scope
 from chengnao.kernel.organisation.service import seed_divisions
 from chengnao.kernel.privacy.vault import Vault
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.models.gateway import service
-from chengnao.models.gateway.model import DataClass, Key, Target
+from chengnao.models.gateway.model import Key, Target
 from chengnao.models.gateway.repository import GatewayRepository
 from chengnao.models.gateway.server import purge
 from tests.integration.models.gateway.conftest import TARGET, Served

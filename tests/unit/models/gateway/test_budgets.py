@@ -4,8 +4,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.models.gateway.metering.budgets import Amount, Budget, Hold, Period, Use, covering, decide
-from chengnao.models.gateway.model import Caller, DataClass
+from chengnao.models.gateway.model import Caller
 
 NOW = datetime(2026, 11, 25, 2, 30, 20, tzinfo=UTC)  # 10:30:20 in the city
 

@@ -4,7 +4,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chengnao.models.gateway.model import DataClass, Kind, ModelRoute, Target
+from chengnao.kernel.vocabulary import DataClass
+from chengnao.models.gateway.model import Kind, ModelRoute, Target
 from chengnao.models.gateway.targets import arranged, eligible
 
 PUBLIC = Target("provider:abroad", "big", data=DataClass.PUBLIC)

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from chengnao.kernel.clock import CST
 from chengnao.kernel.organisation.model import ancestors
-from chengnao.kernel.vocabulary import Named
-from chengnao.models.gateway.model import Caller, DataClass
+from chengnao.kernel.vocabulary import DataClass, Named
+from chengnao.models.gateway.model import Caller
 
 
 class Period(Named):

@@ -12,8 +12,9 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.dialects import postgresql
 
 from chengnao.kernel.repository import Repository
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.models.gateway.metering.budgets import Amount, Hold, Use, Window
-from chengnao.models.gateway.model import DataClass, Outcome
+from chengnao.models.gateway.model import Outcome
 from chengnao.models.gateway.tables import CallRow, HoldRow, RetentionRow, TextRow
 
 

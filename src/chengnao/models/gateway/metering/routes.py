@@ -9,10 +9,10 @@ from pydantic import AwareDatetime, BaseModel, Field
 from chengnao.kernel.access.model import Principal
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.privacy.vault import Vault
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.kernel.web import ContextDep, DivisionCode, Id, PageDep, PageOf, ScopeDep, UowDep, check, require
 from chengnao.models.gateway import service
 from chengnao.models.gateway.metering.budgets import Amount, Budget, Period, Use
-from chengnao.models.gateway.model import DataClass
 from chengnao.models.gateway.repository import Call, GatewayRepository, Usage, UsageBy
 
 router = APIRouter(prefix="/models", tags=["models"])
