@@ -227,11 +227,12 @@ async def _classify(call: Call, given: ClassifyIn) -> ClassifyOut:
 
 
 class UnitIn(BaseModel):
-    """Give the incident, or a text; `category` as if the matter were of that one."""
+    """Give the incident, or a text; `category` as if the matter were of that one; `units` to choose among these."""
 
     incident_id: Annotated[str, Field(max_length=64)] = ""
     text: Text = ""
     category: Annotated[str, Field(max_length=64)] = ""
+    units: Annotated[list[dict[str, str]], Field(max_length=12)] = []
 
 
 class UnitOut(BaseModel):
@@ -242,9 +243,7 @@ class UnitOut(BaseModel):
 
 async def _suggest_unit(call: Call, given: UnitIn) -> UnitOut:
     subject = await rules.subject_of(call, given.incident_id, given.text)
-    named = await service.unit_for(
-        call.uow, subject.division_code, given.category or subject.category, subject.incident
-    )
+    named = await rules.unit_of(call, {"units": given.units}, subject, given.category or subject.category)
     return UnitOut(unit_id=named.unit_id, unit=named.unit_name, reasons=list(named.reasons))
 
 

@@ -55,7 +55,7 @@ async def triage(call: Call, given: dict[str, Any]) -> Answer:
         guesses = tuple(found)
     category = guesses[0].code if guesses else subject.category
     reasons = [reason.zh for reason in (*understanding.category_reasons, *understanding.grade_reasons)]
-    named = await _unit(call, given, subject, category)
+    named = await unit_of(call, given, subject, category)
     reasons += named.reasons
     confidence = guesses[0].confidence if guesses else 0.0
     return Answer(
@@ -80,7 +80,7 @@ def _name(category: str) -> str:
     return "没有诉求事项" if category == NO_MATTER else category_name(category)
 
 
-async def _unit(call: Call, given: dict[str, Any], subject: Subject, category: str) -> Named:
+async def unit_of(call: Call, given: dict[str, Any], subject: Subject, category: str) -> Named:
     """The unit among those that the asker names, else the one that the responsibilities name."""
     units = [each for each in given.get("units", []) if isinstance(each, dict)]
     if units:
@@ -119,7 +119,7 @@ async def recommendation(call: Call, given: dict[str, Any]) -> Answer:
     closed = await service.alike(
         call.uow, call.scope, subject.text, subject.category, subject.place, 3, str(given.get("incident_id", ""))
     )
-    named = await _unit(call, given, subject, subject.category)
+    named = await unit_of(call, given, subject, subject.category)
     measure = next((each.result for each in closed if each.result), "")
     return Answer(
         result={
