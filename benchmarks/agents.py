@@ -42,7 +42,8 @@ from chengnao.app.engines.postgres import STOP_SIGNAL, Postgres
 from chengnao.app.migrate import migrate
 from chengnao.app.spec import Spec
 from chengnao.demonstration.reports.generator import training_rows
-from chengnao.incident.classification.installed import classifier_path, ensure_classifier
+from chengnao.incident.classification.installed import ensure_classifier
+from chengnao.incident.classification.model import classifier_path
 from chengnao.kernel.access.authority import Authority
 from chengnao.kernel.access.model import SYSTEM, Principal, Role
 from chengnao.kernel.clock import SystemClock

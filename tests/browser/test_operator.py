@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from chengnao.demonstration.reports.generator import training_rows
-from chengnao.incident.classification.installed import classifier_path
+from chengnao.incident.classification.model import classifier_path
 from chengnao.incident.classification.training import train
 from tests.browser.conftest import Desk
 from tests.support import town

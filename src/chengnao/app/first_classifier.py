@@ -7,7 +7,8 @@ import sys
 from datetime import UTC, datetime
 
 from chengnao.demonstration.reports.generator import training_rows
-from chengnao.incident.classification.installed import classifier_path, ensure_classifier
+from chengnao.incident.classification.installed import ensure_classifier
+from chengnao.incident.classification.model import classifier_path
 from chengnao.kernel.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)

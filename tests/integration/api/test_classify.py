@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from chengnao.incident.classification.installed import classifier_path
-from chengnao.incident.classification.model import Row
+from chengnao.incident.classification.model import Row, classifier_path
 from chengnao.incident.classification.training import train
 from chengnao.kernel.access.model import Role
 from chengnao.kernel.clock import SystemClock

@@ -17,7 +17,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from chengnao.incident.classification.labels import category_hints, label_name
-from chengnao.incident.classification.model import NO_MATTER, Row, Understanding
+from chengnao.incident.classification.model import NO_MATTER, Row, Understanding, classifier_path
 from chengnao.kernel.errors import ChengnaoError, Invalid
 from chengnao.kernel.lines import lines_of
 from chengnao.kernel.messages import message
@@ -115,7 +115,6 @@ def train_classifier(
 
     The evaluation uses unseen rows alone, beside character tf-idf and a linear SVM in the same folds.
     """
-    from chengnao.incident.classification.installed import classifier_path  # noqa: PLC0415
     from chengnao.incident.classification.training import train  # noqa: PLC0415
 
     try:
@@ -214,7 +213,7 @@ def _rows(file: str, text: str, label: str, bad: _Bad) -> list[Row]:
 
 def _classifier(model: Path | None, starter: Starter) -> "Classifier":
     from chengnao.incident.classification.classifier import Classifier  # noqa: PLC0415
-    from chengnao.incident.classification.installed import classifier_path, ensure_classifier  # noqa: PLC0415
+    from chengnao.incident.classification.installed import ensure_classifier  # noqa: PLC0415
 
     if model is not None:
         return Classifier.load(model)

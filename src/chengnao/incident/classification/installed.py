@@ -9,17 +9,13 @@ from pathlib import Path
 from chengnao.incident.classification.classifier import Classifier
 from chengnao.incident.classification.features import Progress
 from chengnao.incident.classification.labels import category_hints
-from chengnao.incident.classification.model import Row
+from chengnao.incident.classification.model import Row, classifier_path
 from chengnao.incident.classification.training import train
 from chengnao.kernel.errors import ChengnaoError
 
 log = logging.getLogger(__name__)
 
 SYNTHETIC = "synthetic: trained on the demonstration's made texts, until the city trains on its own closed cases"
-
-
-def classifier_path(home: Path) -> Path:
-    return home / "models" / "classifier.skops"
 
 
 def installed_classifier(home: Path) -> Classifier | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from chengnao.kernel.errors import Invalid
 from chengnao.kernel.organisation.model import ancestors
@@ -190,3 +191,8 @@ def clear_place(candidates: Sequence[PlaceCandidate]) -> str | None:
         return None
     clear = len(candidates) == 1 or candidates[0].score - candidates[1].score >= CLEAR
     return candidates[0].code if clear else None
+
+
+def classifier_path(home: Path) -> Path:
+    """Where an installation keeps the classifier in use."""
+    return home / "models" / "classifier.skops"

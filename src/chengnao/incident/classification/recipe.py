@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from chengnao.incident.classification.labels import category_hints
-from chengnao.incident.classification.model import CLASSIFIER, Row
+from chengnao.incident.classification.model import CLASSIFIER, Row, classifier_path
 from chengnao.kernel.errors import Invalid
 from chengnao.models.card import ModelFormat, ModelKind
 from chengnao.models.training import recipe as training
@@ -123,12 +123,6 @@ def _reference(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def installed(home: Path) -> Path:
-    from chengnao.incident.classification.installed import classifier_path  # noqa: PLC0415
-
-    return classifier_path(home)
-
-
 RECIPE = training.Recipe(
     kind="incident-classifier",
     zh="事件分类模型",
@@ -148,5 +142,5 @@ RECIPE = training.Recipe(
     format=ModelFormat.SKOPS,
     metric="macro_f1",
     higher_is_better=True,
-    installed=installed,
+    installed=classifier_path,
 )

@@ -13,7 +13,7 @@ import pytest
 
 from chengnao.demonstration.reports.generator import training_rows
 from chengnao.incident.classification.classifier import Classifier
-from chengnao.incident.classification.installed import classifier_path
+from chengnao.incident.classification.model import classifier_path
 from chengnao.kernel.apart import NotRead
 from chengnao.kernel.database import Database
 from chengnao.kernel.errors import Conflict, Forbidden

@@ -17,8 +17,8 @@ from sklearn.linear_model import SGDClassifier
 
 from chengnao.incident.classification.classifier import Classifier
 from chengnao.incident.classification.evaluation import accuracy_at, calibration_error, evaluate, threshold_for
-from chengnao.incident.classification.installed import classifier_path, ensure_classifier, installed_classifier
-from chengnao.incident.classification.model import Row
+from chengnao.incident.classification.installed import ensure_classifier, installed_classifier
+from chengnao.incident.classification.model import Row, classifier_path
 from chengnao.incident.classification.training import Trained, digest, train
 
 from . import refused
