@@ -636,7 +636,7 @@ export interface components {
             target: string;
             /** Model */
             model: string;
-            data_class: components["schemas"]["chengnao__models__gateway__model__DataClass"];
+            data_class: components["schemas"]["DataClass"];
             /** Tokens In */
             tokens_in: number;
             /** Tokens Out */
@@ -1127,10 +1127,10 @@ export interface components {
         };
         /**
          * DataClass
-         * @description How sensitive the data is that a model sees.
+         * @description How sensitive data are: who and which model may be given them.
          * @enum {string}
          */
-        "DataClass-Input": "public" | "internal" | "sensitive";
+        DataClass: "public" | "internal" | "sensitive";
         /**
          * DataOut
          * @description `refused` rows are not learnt from; `refusals` names the first of them; `masked` rows held personal details.
@@ -2753,6 +2753,8 @@ export interface components {
         /**
          * JobDetail
          * @description `log` is the end of a log of `log_bytes`; `ahead` counts the jobs that wait before it or run.
+         *
+         *     `checkpoints` names all that it can go on from; resuming takes the newest.
          */
         JobDetail: {
             /** Id */
@@ -2815,6 +2817,8 @@ export interface components {
             log: string;
             /** Log Bytes */
             log_bytes: number;
+            /** Checkpoints */
+            checkpoints: string[];
             /** Ahead */
             ahead: number | null;
             /** Result */
@@ -2929,7 +2933,7 @@ export interface components {
             /** Routes */
             routes?: string[] | null;
             /** @default internal */
-            data: components["schemas"]["DataClass-Input"];
+            data: components["schemas"]["DataClass"];
             /** Expires At */
             expires_at?: string | null;
         };
@@ -2957,7 +2961,7 @@ export interface components {
             unit_id: string | null;
             /** Routes */
             routes: string[] | null;
-            data: components["schemas"]["chengnao__models__gateway__model__DataClass"];
+            data: components["schemas"]["DataClass"];
             /** Hint */
             hint: string;
             /** Created By */
@@ -3847,6 +3851,17 @@ export interface components {
         PageOf_RunOut_: {
             /** Items */
             items: components["schemas"]["RunOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[ServerOut] */
+        PageOf_ServerOut_: {
+            /** Items */
+            items: components["schemas"]["ServerOut"][];
             /** Total */
             total: number;
             /** Page */
@@ -5052,7 +5067,7 @@ export interface components {
             /** Title */
             title: string;
             /** Targets */
-            targets: components["schemas"]["TargetBody-Input"][];
+            targets: components["schemas"]["TargetBody"][];
             /**
              * Seconds
              * @default 60
@@ -5075,7 +5090,7 @@ export interface components {
             /** Title */
             title: string;
             /** Targets */
-            targets: components["schemas"]["TargetBody-Output"][];
+            targets: components["schemas"]["TargetBody"][];
             /**
              * Seconds
              * @default 60
@@ -5170,7 +5185,7 @@ export interface components {
             state_name: string;
             /** Trial */
             trial: boolean;
-            data: components["schemas"]["chengnao__kernel__vocabulary__DataClass"];
+            data: components["schemas"]["DataClass"];
             /** Input */
             input: {
                 [key: string]: unknown;
@@ -5252,7 +5267,7 @@ export interface components {
             state_name: string;
             /** Trial */
             trial: boolean;
-            data: components["schemas"]["chengnao__kernel__vocabulary__DataClass"];
+            data: components["schemas"]["DataClass"];
             /** Input */
             input: {
                 [key: string]: unknown;
@@ -5408,6 +5423,84 @@ export interface components {
             ][];
             /** Thresholds */
             thresholds: components["schemas"]["ThresholdLine"][];
+        };
+        /**
+         * ServerIn
+         * @description `id` is part of the names that agents use: mcp.ID.TOOL. `headers` hold keys; they are sealed and never shown.
+         */
+        ServerIn: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Url */
+            url: string;
+            /**
+             * Headers
+             * @default {}
+             */
+            headers: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * ServerOut
+         * @description `looked_at`: None until the first look; `error`: why the last one failed.
+         */
+        ServerOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Url */
+            url: string;
+            /** Active */
+            active: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By Name */
+            created_by_name: string;
+            /** Looked At */
+            looked_at: string | null;
+            /** Error */
+            error: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * ServerToolOut
+         * @description A tool as described now, in a foreign server's words, and as it was when a person allowed it.
+         */
+        ServerToolOut: {
+            /** Name */
+            name: string;
+            /** Full Name */
+            full_name: string;
+            state: components["schemas"]["ToolState"];
+            /** State Name */
+            state_name: string;
+            /** Description */
+            description: string;
+            /** Input Schema */
+            input_schema: {
+                [key: string]: unknown;
+            };
+            /** Digest */
+            digest: string;
+            effect: components["schemas"]["Effect"];
+            /** Allowed Description */
+            allowed_description: string | null;
+            /** Allowed Schema */
+            allowed_schema: {
+                [key: string]: unknown;
+            } | null;
+            /** Decided By Name */
+            decided_by_name: string | null;
+            /** Decided At */
+            decided_at: string | null;
         };
         /**
          * SetFile
@@ -5658,63 +5751,19 @@ export interface components {
             /** Reasons */
             reasons: string[];
         };
-        /**
-         * TargetBody
-         * @description Where calls of a route may go; prices in micro-yuan for 1,000 tokens, or for a call.
-         */
-        "TargetBody-Input": {
-            /** Source */
-            source: string;
-            /** Model */
-            model: string;
+        /** SwitchIn */
+        SwitchIn: {
             /**
-             * Price In
-             * @default 0
+             * Active
+             * @default true
              */
-            price_in: number;
-            /**
-             * Price Out
-             * @default 0
-             */
-            price_out: number;
-            /**
-             * Price Call
-             * @default 0
-             */
-            price_call: number;
-            /** @default internal */
-            data: components["schemas"]["DataClass-Input"];
-            /**
-             * Grade
-             * @default ungraded
-             */
-            grade: string;
-            /**
-             * Seconds
-             * @default 30
-             */
-            seconds: number;
-            /**
-             * Rank
-             * @default 1
-             */
-            rank: number;
-            /**
-             * Weight
-             * @default 1
-             */
-            weight: number;
-            /**
-             * Image Tokens
-             * @default 2000
-             */
-            image_tokens: number;
+            active: boolean;
         };
         /**
          * TargetBody
          * @description Where calls of a route may go; prices in micro-yuan for 1,000 tokens, or for a call.
          */
-        "TargetBody-Output": {
+        TargetBody: {
             /** Source */
             source: string;
             /** Model */
@@ -5735,7 +5784,7 @@ export interface components {
              */
             price_call: number;
             /** @default internal */
-            data: components["schemas"]["chengnao__models__gateway__model__DataClass"];
+            data: components["schemas"]["DataClass"];
             /**
              * Grade
              * @default ungraded
@@ -6124,6 +6173,12 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /**
+         * ToolState
+         * @description How an outside tool stands.
+         * @enum {string}
+         */
+        ToolState: "new" | "allowed" | "barred" | "suspended" | "gone";
         /**
          * UnderstandingOut
          * @description A proposal for the operator's form. `category` `none`: there is nothing to handle; null: a person must choose.
@@ -6578,6 +6633,18 @@ export interface components {
              */
             model: boolean;
         };
+        /**
+         * DecisionIn
+         * @description `digest`: of the description that was read; `effect`: what the tool does to the world, outward in doubt.
+         */
+        chengnao__agents__outside__routes__DecisionIn: {
+            /** Allowed */
+            allowed: boolean;
+            /** Digest */
+            digest: string;
+            /** @default outward */
+            effect: components["schemas"]["Effect"];
+        };
         /** DecisionIn */
         chengnao__agents__runtime__routes__DecisionIn: {
             /** Approve */
@@ -6930,12 +6997,6 @@ export interface components {
          * @enum {string}
          */
         chengnao__kernel__privacy__model__Kind: "id_card" | "bank_card" | "mobile" | "landline" | "passport" | "email" | "plate" | "wechat" | "qq" | "name";
-        /**
-         * DataClass
-         * @description How sensitive data are: who and which model may be given them.
-         * @enum {string}
-         */
-        chengnao__kernel__vocabulary__DataClass: "public" | "internal" | "sensitive";
         /** PageOf[CaseOut] */
         chengnao__kernel__web__PageOf_CaseOut___1: {
             /** Items */
@@ -7054,12 +7115,6 @@ export interface components {
             milliseconds: number;
             amount: components["schemas"]["AmountOut"];
         };
-        /**
-         * DataClass
-         * @description How sensitive the data is that a model sees.
-         * @enum {string}
-         */
-        chengnao__models__gateway__model__DataClass: "public" | "internal" | "sensitive";
         /**
          * Kind
          * @description What a route can do.
