@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from chengnao.incident.catalogue import categories
-from chengnao.incident.classification.classifier import Classifier
 from chengnao.incident.classification.grades import grade_of, grade_of_nothing
 from chengnao.incident.classification.labels import label_name, suggested_by_words
 from chengnao.incident.classification.matters import matters_in
@@ -24,6 +24,9 @@ from chengnao.incident.classification.places import Gazetteer, divisions_in, roa
 from chengnao.incident.classification.times import times_in
 from chengnao.kernel.organisation.model import Division
 
+if TYPE_CHECKING:
+    from chengnao.incident.classification.classifier import Classifier
+
 Decision = tuple[str | None, float, tuple[Alternative, ...], Reason]
 
 
@@ -31,7 +34,7 @@ def understand(
     text: str,
     at: datetime,
     divisions: Sequence[Division],
-    classifier: Classifier | None = None,
+    classifier: "Classifier | None" = None,
     rules: Sequence[CategoryRule] = (),
 ) -> Understanding:
     """What the text says, received at `at`; without a classifier only rules decide, and words suggest."""
@@ -41,7 +44,7 @@ def understand(
 def understand_all(
     texts: Sequence[tuple[str, datetime]],
     divisions: Sequence[Division],
-    classifier: Classifier | None = None,
+    classifier: "Classifier | None" = None,
     rules: Sequence[CategoryRule] = (),
 ) -> list[Understanding]:
     """The same for many texts, faster than one by one."""
