@@ -39,6 +39,11 @@ _LIKELY = re.compile(
     rf"(?:来电人|投诉人|举报人|反映人|诉求人|申请人|报警人|当事人|业主|住户|居民|村民|市民|租户|户主|患者|学生|司机|我是|本人|房东)"
     rf"{_NAME}(?=[\s,，。;；:：、()（）\d]|$|电话|手机|身份证|反映|来电|反应|称|投诉|举报|咨询|求助|，)"
 )
+_BEFORE_A_NUMBER = re.compile(
+    rf"(?:联系|找|致电|打给|转告|通知)\s*{_NAME}(?=\s*[（(]?(?:电话|手机)?\s*[:：]?\s*1\d{{10}})"
+)
+    rf"(?:联系|找|致电|打给|转告|通知)\s*{_NAME}(?=\s*[（(]?(?:电话|手机)?\s*[:：]?\s*1\d{{10}})"
+)
 _TITLED = re.compile(rf"(?P<name>(?![和于向连时应查单从]){_SURNAME}{_NOT_GIVEN}{_HAN}{{1,2}}?)(?={_TITLE})")
 
 _WORDS = (
@@ -54,7 +59,7 @@ _NO_NAME_ENDS = tuple("人民户员工生的地得了着过区县镇乡村街路
 
 def find_names(text: str) -> Iterator[tuple[int, int]]:
     """Start and end of each name that a cue tells: 我叫…, 姓名：…, …先生."""
-    for pattern in (_SAYS_SO, _SAYS_SO_OPEN, _TITLED):
+    for pattern in (_SAYS_SO, _SAYS_SO_OPEN, _BEFORE_A_NUMBER, _TITLED):
         for match in pattern.finditer(text):
             if not _is_word(match["name"]):
                 yield match.span("name")
