@@ -42,8 +42,6 @@ _LIKELY = re.compile(
 _BEFORE_A_NUMBER = re.compile(
     rf"(?:联系|找|致电|打给|转告|通知)\s*{_NAME}(?=\s*[（(]?(?:电话|手机)?\s*[:：]?\s*1\d{{10}})"
 )
-    rf"(?:联系|找|致电|打给|转告|通知)\s*{_NAME}(?=\s*[（(]?(?:电话|手机)?\s*[:：]?\s*1\d{{10}})"
-)
 _TITLED = re.compile(rf"(?P<name>(?![和于向连时应查单从]){_SURNAME}{_NOT_GIVEN}{_HAN}{{1,2}}?)(?={_TITLE})")
 
 _WORDS = (
