@@ -24,7 +24,7 @@ TOOL = f"agent_{AGENT}"
 def vendor() -> Iterator[Vendor]:
     """A scripted model at an address outside."""
     with Vendor() as made:
-        made.respond = lambda asked: {"answer": answered(asked.body), "evidence": [], "confidence": 0.8}
+        made.respond = lambda asked: {"answer": answered(asked.body or {}), "evidence": [], "confidence": 0.8}
         yield made
 
 
@@ -47,7 +47,7 @@ def platform(browser: Browser, vendor: Vendor) -> Iterator[Platform]:
 
 def answered(body: dict[str, Any]) -> dict[str, str]:
     """The second version is told to be brief, and is."""
-    return {"answer": "清掏" if "简短" in str(body["messages"]) else "先清掏雨水口，再检查井下"}
+    return {"answer": "清掏" if "简短" in str(body.get("messages")) else "先清掏雨水口，再检查井下"}
 
 
 def ask(platform: Platform, secret: str, words: str) -> dict[str, Any]:

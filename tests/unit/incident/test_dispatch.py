@@ -63,7 +63,7 @@ def test_the_first_division_decides_and_a_bounded_row_goes_before_an_unbounded()
 )
 def test_a_deputy_stands_in(unit: Standing, deputy: Standing | None, expected: str, says: str) -> None:
     others = {"d": deputy} if deputy else {}
-    found = chosen([row("u", deputy="d" if deputy else None)], NOON, u=unit, **others)
+    found = chosen([row("u", deputy="d" if deputy else None)], NOON, None, u=unit, **others)
     assert found is not None
     assert found[0] == expected
     assert says in found[1]
