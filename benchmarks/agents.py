@@ -54,7 +54,7 @@ from chengnao.kernel.organisation.service import seed_divisions
 from chengnao.kernel.settings import Settings, load_settings
 from chengnao.kernel.vocabulary import DataClass
 from chengnao.knowledge.keeping import Handed, add_base, add_document
-from chengnao.knowledge.model import About, Access, DocumentKind, Ownership
+from chengnao.knowledge.model import About, DocumentKind, Ownership
 from chengnao.knowledge.worker import KnowledgeWorker
 from chengnao.models.client import ChatReply, ChatRequest, ModelClient
 from chengnao.models.gateway.model import Target
@@ -144,7 +144,7 @@ async def prepare(database: Database, settings: Settings) -> None:
     else:
         ensure_classifier(settings.home, training_rows, database.clock.now())
         shutil.copyfile(target, CLASSIFIER)
-    public = Ownership(CITY, None, Access.PUBLIC)
+    public = Ownership(CITY, None, DataClass.PUBLIC)
     async with database.unit_of_work() as uow:
         base = await add_base(uow, SYSTEM, "测评用公开文件", "", public)
         known: dict[str, str] = {}

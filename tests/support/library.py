@@ -10,19 +10,10 @@ import numpy as np
 
 from chengnao.kernel.access.model import Principal, Role
 from chengnao.kernel.database import Database
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.knowledge import keeping, service
 from chengnao.knowledge.grounding.model import Grounded
-from chengnao.knowledge.model import (
-    PLATFORM,
-    About,
-    Access,
-    Document,
-    Edition,
-    Hit,
-    KnowledgeBase,
-    Ownership,
-    Readership,
-)
+from chengnao.knowledge.model import PLATFORM, About, Document, Edition, Hit, KnowledgeBase, Ownership, Readership
 from chengnao.knowledge.reading.blocks import Block
 from chengnao.knowledge.reading.work import ReadDocument
 from chengnao.knowledge.repository import KnowledgeRepository
@@ -44,7 +35,7 @@ class Library:
 
     async def base(self, owner: Ownership | None = None, name: str = "规章") -> KnowledgeBase:
         async with self.database.unit_of_work() as uow:
-            owned = owner or Ownership(CITY, "city-office", Access.PUBLIC)
+            owned = owner or Ownership(CITY, "city-office", DataClass.PUBLIC)
             base = await keeping.add_base(uow, KEEPER, name, "", owned)
             await uow.commit()
         return base

@@ -48,11 +48,11 @@ from chengnao.kernel.organisation.model import Unit
 from chengnao.kernel.organisation.service import add_duty, put_unit, seed_divisions
 from chengnao.kernel.places import Place
 from chengnao.kernel.settings import Settings
-from chengnao.kernel.vocabulary import Level
+from chengnao.kernel.vocabulary import DataClass, Level
 from chengnao.kernel.web import SESSION_COOKIE
 from chengnao.knowledge.keeping import Handed as HandedDocument
 from chengnao.knowledge.keeping import add_base, add_document, begin_reading, finish_reading
-from chengnao.knowledge.model import About, Access, Ownership
+from chengnao.knowledge.model import About, Ownership
 from chengnao.knowledge.reading.blocks import Block
 from chengnao.knowledge.reading.work import ReadDocument
 from chengnao.knowledge.splitting import split
@@ -293,7 +293,7 @@ async def _import(uow: UnitOfWork, settings: Settings, records: Records, mark: s
 async def _knowledge(uow: UnitOfWork, settings: Settings, records: Records, mark: str) -> None:
     """A base with a document that was read."""
     keeper = Principal(f"keeper-{records.division}", mark, "user", frozenset({Role.STEWARD}), records.division)
-    owner = Ownership(records.division, records.unit, Access.INTERNAL)
+    owner = Ownership(records.division, records.unit, DataClass.INTERNAL)
     base = await add_base(uow, keeper, f"{mark}规章", mark, owner)
     about = About(f"{mark}规定", issuer=mark)
     file = HandedDocument(f"{mark}.md", f"第一条 {mark}规定。".encode())

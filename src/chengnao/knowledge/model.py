@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any
 
 from chengnao.kernel.organisation.model import ancestors
-from chengnao.kernel.vocabulary import Named
+from chengnao.kernel.vocabulary import DataClass, Named
 
 
 class DocumentKind(Named):
@@ -23,14 +22,6 @@ class DocumentKind(Named):
     OTHER = "other", "其他", "other"
 
 
-class Access(StrEnum):
-    """Who may read a document: anybody; whoever works in its division, below it or above it; named units alone."""
-
-    PUBLIC = "public"
-    INTERNAL = "internal"
-    SENSITIVE = "sensitive"
-
-
 class DocumentState(Named):
     """How far the newest edition of a document has come."""
 
@@ -43,11 +34,14 @@ class DocumentState(Named):
 
 @dataclass(frozen=True)
 class Ownership:
-    """Whose a document or a base is, and who may read it."""
+    """Whose a document or a base is, and who may read it.
+
+    Public: anybody. Internal: whoever works in its division, below it or above it. Sensitive: named units alone.
+    """
 
     division_code: str
     unit_id: str | None
-    access: Access
+    access: DataClass
     shared_units: tuple[str, ...] = ()
     created_by: str = ""
 
@@ -57,11 +51,11 @@ class Ownership:
         return tuple(dict.fromkeys(self._readers()))
 
     def _readers(self) -> Iterator[str]:
-        if self.access is Access.PUBLIC:
+        if self.access is DataClass.PUBLIC:
             yield "everyone"
             return
         above = ancestors(self.division_code)
-        if self.access is Access.INTERNAL:
+        if self.access is DataClass.INTERNAL:
             yield f"under:{self.division_code}"
             yield from (f"over:{code}" for code in above)
         else:
@@ -203,7 +197,7 @@ class Source:
     base_id: str
     about: About
     ends: date | None = None
-    access: Access = Access.PUBLIC
+    access: DataClass = DataClass.PUBLIC
     superseded_by: str | None = None
     superseded_by_title: str | None = None
 

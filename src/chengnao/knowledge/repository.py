@@ -13,10 +13,10 @@ from sqlalchemy.orm import aliased
 
 from chengnao.kernel.paging import Page, PageRequest
 from chengnao.kernel.repository import Repository, batched, contains
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.knowledge.index import IndexedDocument
 from chengnao.knowledge.model import (
     About,
-    Access,
     Document,
     DocumentKind,
     DocumentState,
@@ -296,7 +296,7 @@ def _owned(owner: Ownership) -> dict[str, Any]:
 
 
 def _owner(row: Any) -> Ownership:
-    return Ownership(row.division_code, row.unit_id, Access(row.access), tuple(row.shared_units), row.created_by)
+    return Ownership(row.division_code, row.unit_id, DataClass(row.access), tuple(row.shared_units), row.created_by)
 
 
 def _base(row: KnowledgeBaseRow) -> KnowledgeBase:
@@ -326,7 +326,7 @@ def _document(row: DocumentRow) -> Document:
 
 
 def _source(row: DocumentRow, later_title: str | None) -> Source:
-    return Source(row.id, row.base_id, _about(row), row.ends, Access(row.access), row.superseded_by, later_title)
+    return Source(row.id, row.base_id, _about(row), row.ends, DataClass(row.access), row.superseded_by, later_title)
 
 
 _EDITION = (

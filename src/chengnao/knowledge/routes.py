@@ -8,10 +8,11 @@ from pydantic import BaseModel, Field
 
 from chengnao.kernel.access.model import Principal
 from chengnao.kernel.database import UnitOfWork
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.kernel.web import ContextDep, DivisionCode, Id, PageDep, PageOf, UowDep, check, require
 from chengnao.knowledge import keeping, service
 from chengnao.knowledge.keeping import Handed
-from chengnao.knowledge.model import About, Access, Document, DocumentKind, DocumentState, Ownership, Readership
+from chengnao.knowledge.model import About, Document, DocumentKind, DocumentState, Ownership, Readership
 from chengnao.knowledge.readership import readership_of
 from chengnao.knowledge.reading.blocks import FILE_LIMIT
 from chengnao.knowledge.repository import KnowledgeRepository
@@ -51,7 +52,7 @@ class BaseIn(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     description: Annotated[str, Field(max_length=1000)] = ""
-    access: Access = Access.INTERNAL
+    access: DataClass = DataClass.INTERNAL
     division_code: DivisionCode | None = None
     unit_id: Id | None = None
     shared_units: Units = []
@@ -100,7 +101,7 @@ async def create_document(
     valid_from: Annotated[date | None, Form()] = None,
     valid_to: Annotated[date | None, Form()] = None,
     supersedes: Annotated[str | None, Form(max_length=64)] = None,
-    access: Annotated[Access | None, Form()] = None,
+    access: Annotated[DataClass | None, Form()] = None,
     shared_units: Annotated[list[str] | None, Form(max_length=50)] = None,
     synthetic: Annotated[bool, Form()] = False,
 ) -> DocumentOut:

@@ -6,9 +6,9 @@ from typing import Literal, Self
 from pydantic import BaseModel
 
 from chengnao.kernel.messages import message
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.knowledge.grounding.model import Citation, Conflict, Grounded
 from chengnao.knowledge.model import (
-    Access,
     Document,
     DocumentKind,
     DocumentState,
@@ -28,7 +28,7 @@ class BaseOut(BaseModel):
     id: str
     name: str
     description: str
-    access: Access
+    access: DataClass
     division_code: str
     unit_id: str | None
     shared_units: list[str]
@@ -108,7 +108,7 @@ class DocumentOut(BaseModel):
     supersedes: str | None
     superseded_by: str | None
     synthetic: bool
-    access: Access
+    access: DataClass
     division_code: str
     unit_id: str | None
     shared_units: list[str]

@@ -8,8 +8,9 @@ from chengnao.kernel.access.model import SYSTEM, Role
 from chengnao.kernel.database import Database
 from chengnao.kernel.organisation.model import CITY
 from chengnao.kernel.settings import Settings
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.knowledge.keeping import Handed, add_base, add_document
-from chengnao.knowledge.model import About, Access, Ownership
+from chengnao.knowledge.model import About, Ownership
 from chengnao.knowledge.worker import KnowledgeWorker
 from tests.support.world import SECRET, World
 
@@ -19,7 +20,7 @@ PUBLIC = "# 云河市电梯安全规定\n\n第一条 电梯使用单位应当至
 INSIDE = f"# 内部值班规定{SECRET}\n\n第一条 值班局长的内部电话每十五日更换一次。\n"
 
 
-async def read_in(database: Database, settings: Settings, *texts: tuple[str, Access]) -> None:
+async def read_in(database: Database, settings: Settings, *texts: tuple[str, DataClass]) -> None:
     """Documents that can be searched."""
     async with database.unit_of_work() as uow:
         for text, access in texts:
@@ -80,7 +81,7 @@ async def test_a_warning_is_explained_without_its_readings(app: FastAPI, world: 
 async def test_one_box_finds_what_the_asker_may_see(
     app: FastAPI, world: World, database: Database, settings: Settings
 ) -> None:
-    await read_in(database, settings, (PUBLIC, Access.PUBLIC))
+    await read_in(database, settings, (PUBLIC, DataClass.PUBLIC))
     async with world.client(app, Role.DISPATCHER) as client:
 
         async def groups(q: str) -> dict[str, list[dict[str, str]]]:
@@ -100,7 +101,7 @@ async def test_one_box_finds_what_the_asker_may_see(
 async def test_a_citizen_is_answered_from_public_texts_alone(
     app: FastAPI, world: World, database: Database, settings: Settings
 ) -> None:
-    await read_in(database, settings, (PUBLIC, Access.PUBLIC), (INSIDE, Access.INTERNAL))
+    await read_in(database, settings, (PUBLIC, DataClass.PUBLIC), (INSIDE, DataClass.INTERNAL))
 
     async with world.client(app, None) as client:
 

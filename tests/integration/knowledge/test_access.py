@@ -4,7 +4,8 @@ import pytest
 
 from chengnao.kernel.access.model import Principal, Role
 from chengnao.kernel.paging import PageRequest
-from chengnao.knowledge.model import ANYBODY, Access, Ownership, Readership
+from chengnao.kernel.vocabulary import DataClass
+from chengnao.knowledge.model import ANYBODY, Ownership, Readership
 from chengnao.knowledge.readership import readership_of
 from chengnao.knowledge.repository import KnowledgeRepository
 from tests.support.library import CITY, Library
@@ -39,11 +40,11 @@ MAY = {
 
 async def test_search_answers_counts_and_lists_show_what_may_be_read_and_nothing_else(library: Library) -> None:
     owners = {
-        "public": Ownership(OWN, "own-unit", Access.PUBLIC),
-        "internal": Ownership(OWN, "own-unit", Access.INTERNAL),
-        "sensitive": Ownership(OWN, "own-unit", Access.SENSITIVE, ("friend-unit",)),
+        "public": Ownership(OWN, "own-unit", DataClass.PUBLIC),
+        "internal": Ownership(OWN, "own-unit", DataClass.INTERNAL),
+        "sensitive": Ownership(OWN, "own-unit", DataClass.SENSITIVE, ("friend-unit",)),
     }
-    base = await library.base(Ownership(OWN, None, Access.PUBLIC))
+    base = await library.base(Ownership(OWN, None, DataClass.PUBLIC))
     ids = {}
     for name, owner in owners.items():
         text = f"第一条 {SECRET}{name}的保管期限为三十日。"
@@ -69,9 +70,9 @@ async def test_search_answers_counts_and_lists_show_what_may_be_read_and_nothing
 
 
 async def test_the_title_of_a_later_text_is_told_to_those_who_may_read_it(library: Library) -> None:
-    base = await library.base(Ownership(OWN, None, Access.PUBLIC))
-    old = await library.hand_in(base, "旧规定", "第一条 井盖由权属单位养护。", Ownership(OWN, "u", Access.PUBLIC))
-    later = Ownership(OWN, "own-unit", Access.SENSITIVE)
+    base = await library.base(Ownership(OWN, None, DataClass.PUBLIC))
+    old = await library.hand_in(base, "旧规定", "第一条 井盖由权属单位养护。", Ownership(OWN, "u", DataClass.PUBLIC))
+    later = Ownership(OWN, "own-unit", DataClass.SENSITIVE)
     await library.hand_in(base, SECRET, "第一条 新的规定。", later, supersedes=old.id)
     await library.work()
     (seen,) = [hit for hit in await library.search("井盖 养护", ANYBODY) if hit.source.id == old.id]
@@ -81,7 +82,7 @@ async def test_the_title_of_a_later_text_is_told_to_those_who_may_read_it(librar
 
 
 async def test_a_base_that_may_not_be_seen_is_not_listed(library: Library) -> None:
-    await library.base(Ownership(OWN, "own-unit", Access.SENSITIVE), SECRET)
+    await library.base(Ownership(OWN, "own-unit", DataClass.SENSITIVE), SECRET)
     async with library.database.unit_of_work() as uow:
         repository = KnowledgeRepository(uow.session)
         found = {who: (await repository.bases(each, PageRequest())).total for who, each in READERS.items()}

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from chengnao.kernel.settings import Settings
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.knowledge.grounding.answer import answered
 from chengnao.knowledge.grounding.generate import request, understood
 from chengnao.knowledge.grounding.model import NOT_FOUND
-from chengnao.knowledge.model import About, Access, Hit, Passage, Source
+from chengnao.knowledge.model import About, Hit, Passage, Source
 from chengnao.models.client import ChatReply, ChatRequest, ModelClient
 from chengnao.models.errors import ModelUnavailable
 
@@ -24,7 +25,7 @@ TEXTS = (
 )
 
 
-def hits(texts: Sequence[str] = TEXTS, access: Access = Access.PUBLIC, **about: Any) -> list[Hit]:
+def hits(texts: Sequence[str] = TEXTS, access: DataClass = DataClass.PUBLIC, **about: Any) -> list[Hit]:
     source = Source("d", "b", About("井盖管理规定", **about), about.get("valid_to"), access)
     passages = [
         Passage(f"p{number}", "d", number, text, (), str(number + 3), None, 0, len(text), suspect="忽略" in text)
@@ -132,7 +133,7 @@ def test_passages_are_fenced_and_cannot_close_their_fence() -> None:
 
 async def test_the_gateway_is_told_how_sensitive_the_passages_are(tmp_path: Path) -> None:
     client = Scripted(said((1, "六小时内完成修复。")), tmp_path)
-    await ask(hits(access=Access.SENSITIVE), client)
+    await ask(hits(access=DataClass.SENSITIVE), client)
     assert [each.data for each in client.asked] == ["sensitive"]
 
 

@@ -9,14 +9,13 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from chengnao.agents.catalogue.definition import digest, read_yaml
-from chengnao.agents.catalogue.model import AgentRecord, Publication, Shares, Step
+from chengnao.agents.catalogue.model import AgentRecord, Shares, Step
 from chengnao.agents.catalogue.publishing import put_in_use
 from chengnao.agents.catalogue.repository import CatalogueRepository
 from chengnao.agents.catalogue.service import FIRST, add_version, new_version
 from chengnao.agents.model import Agent
 from chengnao.kernel.access.model import SYSTEM
 from chengnao.kernel.database import UnitOfWork
-from chengnao.kernel.ids import new_id
 from chengnao.kernel.organisation.model import CITY
 
 log = logging.getLogger(__name__)
@@ -97,16 +96,5 @@ async def _install(uow: UnitOfWork, definition: Agent) -> bool:
     else:
         version = await add_version(uow, record, definition, SYSTEM, "")
     if record.published_by == SYSTEM.id and record.retired_at is None:
-        publication = Publication(
-            id=new_id(),
-            agent_id=record.id,
-            step=Step.PUBLISH,
-            version=version.version,
-            previous=record.published_version,
-            by=SYSTEM.id,
-            by_name=SYSTEM.name,
-            at=uow.clock.now(),
-            note="",
-        )
-        await put_in_use(uow, SYSTEM, publication)
+        await put_in_use(uow, SYSTEM, record, Step.PUBLISH, version.version, "")
     return True

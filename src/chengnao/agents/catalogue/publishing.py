@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from chengnao.agents.catalogue.model import AgentVersion, Publication, Shares, Step
+from chengnao.agents.catalogue.model import AgentRecord, AgentVersion, Publication, Shares, Step
 from chengnao.agents.catalogue.repository import CatalogueRepository
 from chengnao.agents.catalogue.service import require_alive, require_own, require_sound, version_of
 from chengnao.agents.offered import Offered
@@ -56,21 +56,10 @@ async def publish(
             raise _not_proven(version, proof)
         authority.require(actor, "agent.waive", Resource(record.division_code, record.unit_id))
         waived = reason
-    publication = Publication(
-        id=new_id(),
-        agent_id=agent_id,
-        step=Step.PUBLISH,
-        version=number,
-        previous=record.published_version,
-        by=actor.id,
-        by_name=actor.name,
-        at=uow.clock.now(),
-        note=note.strip(),
-        score=proof.score if proof is not None and need is not None else None,
-        eval_run_id=proof.eval_run_id if proof is not None and need is not None else None,
-        waived=waived,
-    )
-    return await put_in_use(uow, actor, publication)
+    evaluated: dict[str, Any] = {"waived": waived}
+    if proof is not None and need is not None:
+        evaluated |= {"score": proof.score, "eval_run_id": proof.eval_run_id}
+    return await put_in_use(uow, actor, record, Step.PUBLISH, number, note, **evaluated)
 
 
 def _proven(version: AgentVersion, proof: Proof | None) -> bool:
@@ -105,18 +94,7 @@ async def roll_back(
     await version_of(uow, agent_id, number)
     if number == record.published_version or not await CatalogueRepository(uow.session).was_published(agent_id, number):
         raise Conflict("agent_rollback_impossible", id=agent_id, version=number)
-    publication = Publication(
-        id=new_id(),
-        agent_id=agent_id,
-        step=Step.ROLLBACK,
-        version=number,
-        previous=record.published_version,
-        by=actor.id,
-        by_name=actor.name,
-        at=uow.clock.now(),
-        note=note.strip(),
-    )
-    return await put_in_use(uow, actor, publication)
+    return await put_in_use(uow, actor, record, Step.ROLLBACK, number, note)
 
 
 async def retire(
@@ -125,21 +103,25 @@ async def retire(
     """Take the agent out of use for good; what it did stays on record. Raises Conflict where it is retired."""
     record = await require_own(uow, authority, actor, agent_id, "agent.publish", lock=True)
     require_alive(record)
+    return await put_in_use(uow, actor, record, Step.RETIRE, None, note)
+
+
+async def put_in_use(
+    uow: UnitOfWork, actor: Principal, record: AgentRecord, step: Step, version: int | None, note: str, **evaluated: Any
+) -> Publication:
+    """Let people use that version from now on, or none where it is retired; `evaluated`: what allowed it."""
     publication = Publication(
         id=new_id(),
-        agent_id=agent_id,
-        step=Step.RETIRE,
-        version=None,
+        agent_id=record.id,
+        step=step,
+        version=version,
         previous=record.published_version,
         by=actor.id,
         by_name=actor.name,
         at=uow.clock.now(),
         note=note.strip(),
+        **evaluated,
     )
-    return await put_in_use(uow, actor, publication)
-
-
-async def put_in_use(uow: UnitOfWork, actor: Principal, publication: Publication) -> Publication:
     repository = CatalogueRepository(uow.session)
     await repository.add_publication(publication)
     values: dict[str, Any] = {

@@ -58,32 +58,32 @@ class Run:
     agent_id: str
     version: int
     digest: str
-    definition: dict[str, Any] | None
     state: RunState
-    trial: bool
     data: DataClass
     input: dict[str, Any]
-    result: dict[str, Any] | None
-    evidence: list[dict[str, Any]]
-    by: By | None
-    role: str | None
-    confidence: float | None
-    error: dict[str, Any] | None
-    reason: dict[str, Any] | None
-    model: str | None
-    tokens: int
-    money: float
     asked_by: str
     asked_by_name: str
     principal: Principal
     division_code: str
     unit_id: str | None
-    cancel: bool
-    tries: int
-    feedback: dict[str, Any] | None
     created_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    definition: dict[str, Any] | None = None
+    trial: bool = False
+    result: dict[str, Any] | None = None
+    evidence: list[dict[str, Any]] = field(default_factory=list)
+    by: By | None = None
+    role: str | None = None
+    confidence: float | None = None
+    error: dict[str, Any] | None = None
+    reason: dict[str, Any] | None = None
+    model: str | None = None
+    tokens: int = 0
+    money: float = 0.0
+    cancel: bool = False
+    tries: int = 0
+    feedback: dict[str, Any] | None = None
     purged: bool = False
 
     @property

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 import yaml
 
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.knowledge.grounding.model import Grounded
-from chengnao.knowledge.model import About, Access, DocumentKind, Passage, Source
+from chengnao.knowledge.model import About, DocumentKind, Passage, Source
 from chengnao.knowledge.reading.plain import read_markdown
 from chengnao.knowledge.reading.work import embedded_text
 from chengnao.knowledge.shelf import Shelf
@@ -30,7 +31,7 @@ class CityText:
 
     key: str
     about: About
-    access: Access
+    access: DataClass
     text: str
 
     @property
@@ -54,7 +55,7 @@ def city_texts() -> list[CityText]:
             supersedes=given.get("supersedes"),
             synthetic=True,
         )
-        found.append(CityText(path.name.removesuffix(".md"), about, Access(given["access"]), text.strip() + "\n"))
+        found.append(CityText(path.name.removesuffix(".md"), about, DataClass(given["access"]), text.strip() + "\n"))
     return sorted(found, key=lambda each: each.about.supersedes is not None)
 
 

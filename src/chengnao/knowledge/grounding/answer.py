@@ -6,12 +6,13 @@ from datetime import date
 from typing import Any
 
 from chengnao.kernel.errors import ChengnaoError
+from chengnao.kernel.vocabulary import DataClass
 from chengnao.knowledge.grounding.conflicts import conflicts
 from chengnao.knowledge.grounding.extract import ANSWERS, Candidate, candidates
 from chengnao.knowledge.grounding.generate import PASSAGES, Written, extracted, request, understood
 from chengnao.knowledge.grounding.model import By, Grounded, Sentence
 from chengnao.knowledge.grounding.question import Question, Rarity
-from chengnao.knowledge.model import Access, Hit, Validity
+from chengnao.knowledge.model import Hit, Validity
 from chengnao.models.client import ModelClient
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ def _extracts(found: Sequence[Candidate]) -> tuple[Sentence, ...]:
 async def _written(text: str, best: list[Hit], client: ModelClient, more: dict[str, Any]) -> Written | None:
     """What the model makes of it; None where none answers, or answers nonsense."""
     try:
-        data = max((hit.source.access for hit in best), key=list(Access).index)
+        data = max((hit.source.access for hit in best), key=list(DataClass).index)
         reply = await client.chat(request(text, best, **({"purpose": "knowledge.ask", "data": data.value} | more)))
         return understood(reply.text, best)
     except (ChengnaoError, ValueError, AttributeError) as error:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from chengnao.kernel.access.model import Scope
@@ -12,9 +12,6 @@ from chengnao.kernel.paging import Page, PageRequest
 from chengnao.kernel.repository import Repository
 from chengnao.models.training.model import HELD, Data, Job, JobState, Limits, Progress, Refusal
 from chengnao.models.training.tables import TrainingJobRow
-
-_QUEUE_LOCK = 20_260_412
-"""Any fixed number: whoever holds this advisory lock is the one that takes from the queue."""
 
 
 class TrainingRepository(Repository):
@@ -59,8 +56,7 @@ class TrainingRepository(Repository):
         return [_job(row) for row in await self.session.scalars(query)]
 
     async def next_queued(self) -> Job | None:
-        """The job whose turn it is, which nobody else takes until the transaction ends."""
-        await self.session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _QUEUE_LOCK})
+        """The job whose turn it is, locked; the caller holds the queue."""
         query = (
             select(TrainingJobRow)
             .where(TrainingJobRow.state == JobState.QUEUED.value)

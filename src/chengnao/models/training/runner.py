@@ -44,6 +44,8 @@ SECONDS = 1.0
 """Between two looks."""
 DEAD_AFTER = 10
 """Looks at which a beat stood still."""
+QUEUE = "training_queue"
+"""The lock under which a runner takes from the queue."""
 _ORPHAN_SECONDS = 3600
 _ENVIRONMENT = {
     # Nothing that a job uses may ask a network.
@@ -101,6 +103,7 @@ class Runner:
         while len(self._working) < self._at_once:
             async with self._database.unit_of_work() as uow:
                 repository = TrainingRepository(uow.session)
+                await uow.hold(QUEUE)
                 job = await repository.next_queued()
                 if job is None:
                     return

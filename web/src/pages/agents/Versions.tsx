@@ -1,13 +1,14 @@
-import { App, Button, Checkbox, Input, Modal, Popconfirm, Select, Space, Tag } from 'antd';
+import { Button, Checkbox, Input, Modal, Popconfirm, Select, Space, Tag } from 'antd';
 import { useMemo, useState } from 'react';
 import { api } from '../../api/client';
-import { useGet, useRefresh } from '../../api/hooks';
+import { useGet } from '../../api/hooks';
 import type { AgentDetail, AgentVersion, Paged, Publication, VersionDetail } from '../../api/types';
 import { useTexts } from '../../i18n';
 import { showTime } from '../../lib/time';
 import { Panel } from '../../ui/Page';
 import { PagedTable } from '../../ui/PagedTable';
 import { DivisionSelect, UnitSelect } from '../../ui/selects';
+import { useDo } from '../../ui/useDo';
 import { percent } from './AgentsPage';
 import { differing } from './definition';
 
@@ -78,21 +79,8 @@ export function Versions({ agent }: { agent: AgentDetail }) {
 }
 
 function useAct(id: string) {
-  const { t, errorText } = useTexts();
-  const { message } = App.useApp();
-  const renew = useRefresh();
-  return async (step: string, body: unknown, method: 'post' | 'put' = 'post') => {
-    try {
-      await api[method](`/agents/${id}/${step}`, body);
-      void message.success(t('saved'));
-      return true;
-    } catch (error) {
-      void message.error(errorText(error), 8);
-      return false;
-    } finally {
-      renew(['/agents']);
-    }
-  };
+  const run = useDo('/agents');
+  return async (step: string, body: unknown, method: 'post' | 'put' = 'post') => (await run(() => api[method](`/agents/${id}/${step}`, body))) !== undefined;
 }
 
 function Publish({ agent, version }: { agent: AgentDetail; version: number }) {

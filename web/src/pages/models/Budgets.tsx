@@ -9,7 +9,7 @@ import { showTime } from '../../lib/time';
 import { PagedTable } from '../../ui/PagedTable';
 import { DivisionSelect, UnitSelect } from '../../ui/selects';
 import { yuan } from './ModelsPage';
-import { useDo } from './useDo';
+import { useDo } from '../../ui/useDo';
 
 const periods = ['minute', 'day', 'month'] as const;
 const CITY = '500000';
@@ -29,7 +29,7 @@ interface Fields {
 export function Budgets() {
   const { t, word } = useTexts();
   const { has } = useSession();
-  const run = useDo();
+  const run = useDo('/models');
   const [making, setMaking] = useState(false);
   const [form] = Form.useForm<Fields>();
   const make = async ({ yuan: money, ...fields }: Fields) => {

@@ -6,7 +6,7 @@ import type { Deployment } from '../../api/types';
 import { useSession } from '../../app/session';
 import { useTexts } from '../../i18n';
 import { PagedTable } from '../../ui/PagedTable';
-import { useDo } from './useDo';
+import { useDo } from '../../ui/useDo';
 
 type Step = 'scale' | 'canary' | 'promote' | 'rollback' | 'stop' | 'start';
 
@@ -52,7 +52,7 @@ export function Deployments() {
 
 function Actions({ deployment }: { deployment: Deployment }) {
   const { t } = useTexts();
-  const run = useDo();
+  const run = useDo('/models');
   const [asked, setAsked] = useState<'scale' | 'canary'>();
   const act = (step: Step, body: object = {}) => run(() => api.post(`/models/deployments/${deployment.name}/${step}`, body));
   return (
@@ -120,7 +120,7 @@ function Actions({ deployment }: { deployment: Deployment }) {
 
 function NewDeployment({ onClose }: { onClose: () => void }) {
   const { t } = useTexts();
-  const run = useDo();
+  const run = useDo('/models');
   const [form] = Form.useForm<{ name: string; model_id: string; version: string; replicas: number }>();
   const missing = (field: string) => [{ required: true, whitespace: true, message: t('form.missing', { field }) }];
   return (

@@ -8,7 +8,7 @@ import { useTexts } from '../../i18n';
 import { asCityInstant, showTime } from '../../lib/time';
 import { PagedTable } from '../../ui/PagedTable';
 import { UnitSelect } from '../../ui/selects';
-import { useDo } from './useDo';
+import { useDo } from '../../ui/useDo';
 
 interface Fields {
   name: string;
@@ -21,7 +21,7 @@ interface Fields {
 export function Keys() {
   const { t, word } = useTexts();
   const { me, has } = useSession();
-  const run = useDo();
+  const run = useDo('/models');
   const [making, setMaking] = useState(false);
   const [made, setMade] = useState('');
   const [form] = Form.useForm<Fields>();

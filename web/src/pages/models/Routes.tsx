@@ -8,7 +8,7 @@ import { useSession } from '../../app/session';
 import { useTexts } from '../../i18n';
 import { Panel } from '../../ui/Page';
 import { Answered } from '../../ui/states';
-import { useDo } from './useDo';
+import { useDo } from '../../ui/useDo';
 
 const kinds = ['chat', 'embedding', 'transcription'] as const;
 const classes = ['public', 'internal', 'sensitive'] as const;
@@ -62,7 +62,7 @@ export function Routes() {
 
 function RouteDialog({ route, onClose }: { route: ModelRoute; onClose: () => void }) {
   const { t, word } = useTexts();
-  const run = useDo();
+  const run = useDo('/models');
   const [form] = Form.useForm<ModelRoute>();
   const missing = (field: string) => [{ required: true, whitespace: true, message: t('form.missing', { field }) }];
   const save = async ({ name, ...body }: ModelRoute) => {
@@ -127,7 +127,7 @@ function RouteDialog({ route, onClose }: { route: ModelRoute; onClose: () => voi
 function Providers() {
   const { t } = useTexts();
   const { has } = useSession();
-  const run = useDo();
+  const run = useDo('/models');
   const providers = useGet<Provider[]>('/models/providers');
   const [making, setMaking] = useState(false);
   const [form] = Form.useForm<{ name: string; base_url: string; secret?: string }>();

@@ -13,7 +13,7 @@ import { useView } from '../../lib/view';
 import { chartInk, type ChartOption } from '../../ui/chart-option';
 import { PagedTable } from '../../ui/PagedTable';
 import { Answered } from '../../ui/states';
-import { useDo } from './useDo';
+import { useDo } from '../../ui/useDo';
 
 const Chart = lazy(() => import('../../ui/Chart'));
 
@@ -56,7 +56,7 @@ export function Training() {
 
 function Job({ id }: { id: string }) {
   const { t, lang } = useTexts();
-  const run = useDo();
+  const run = useDo('/models');
   const answer = useGet<TrainingDetail>(`/models/training/${id}`, {}, { refetchWhile: (job) => (job?.state === 'queued' || job?.state === 'running' ? 2000 : false) });
   return (
     <Answered answer={answer}>
@@ -122,7 +122,7 @@ interface JobFields {
 
 function NewJob({ onClose }: { onClose: () => void }) {
   const { t, lang } = useTexts();
-  const run = useDo();
+  const run = useDo('/models');
   const view = useView();
   const recipes = useGet<Recipes>('/models/training/recipes');
   const [form] = Form.useForm<JobFields>();

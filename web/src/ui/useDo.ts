@@ -1,10 +1,10 @@
 import { App } from 'antd';
 import { useCallback } from 'react';
-import { useRefresh } from '../../api/hooks';
-import { useTexts } from '../../i18n';
+import { useRefresh } from '../api/hooks';
+import { useTexts } from '../i18n';
 
-/** Does something at the platform, says what came of it, and has the pages below `/models` read anew. */
-export function useDo(): <T>(step: () => Promise<T>) => Promise<T | undefined> {
+/** Does something at the platform, says what came of it, and has what is read below this path read anew. */
+export function useDo(prefix: string): <T>(step: () => Promise<T>) => Promise<T | undefined> {
   const { t, errorText } = useTexts();
   const { message } = App.useApp();
   const renew = useRefresh();
@@ -18,9 +18,9 @@ export function useDo(): <T>(step: () => Promise<T>) => Promise<T | undefined> {
         void message.error(errorText(error), 8);
         return undefined;
       } finally {
-        renew(['/models']);
+        renew([prefix]);
       }
     },
-    [t, errorText, message, renew],
+    [t, errorText, message, renew, prefix],
   );
 }
