@@ -122,17 +122,19 @@ async def test_an_address_has_one_device(steward: httpx.AsyncClient) -> None:
 
 
 async def insert(store: ReadingsStore, rows: list[tuple[str, str, datetime, float]]) -> None:
-    await store.insert(to_table([Reading(name, metric, at, value, NOW) for name, metric, at, value in rows]))
+    now = datetime.now(UTC)
+    await store.insert(to_table([Reading(name, metric, at, value, now) for name, metric, at, value in rows]))
 
 
 async def test_status_follows_readings_the_clock_and_faults(
     steward: httpx.AsyncClient, database: Database, readings: ReadingsStore
 ) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
     async with database.unit_of_work() as uow:
         await put_all(uow, [device(f"s-{number}") for number in range(3)])
-        await note_fault(uow, "s-2", "", "missing", NOW)
+        await note_fault(uow, "s-2", "", "missing", now)
         await uow.commit()
-    await insert(readings, [("s-0", "pressure", NOW, 1), ("s-1", "pressure", NOW - timedelta(hours=1), 1)])
+    await insert(readings, [("s-0", "pressure", now, 1), ("s-1", "pressure", now - timedelta(hours=1), 1)])
 
     async def listed(status: str) -> list[str]:
         answer = await steward.get("/api/devices", params={"status": status, "q": "s-", "size": 200})
@@ -142,11 +144,11 @@ async def test_status_follows_readings_the_clock_and_faults(
     assert await listed("offline") == ["s-1"]
     assert await listed("faulty") == ["s-2"]
     shown = (await steward.get("/api/devices/s-1")).json()
-    assert datetime.fromisoformat(shown["last_seen"]) == NOW - timedelta(hours=1)
+    assert datetime.fromisoformat(shown["last_seen"]) == now - timedelta(hours=1)
     faulty = (await steward.get("/api/devices/s-2")).json()
     assert [(fault["metric"], fault["kind"]) for fault in faulty["faults"]] == [("", "missing")]
     async with database.unit_of_work() as uow:
-        await note_fault(uow, "s-2", "", "missing", NOW)
+        await note_fault(uow, "s-2", "", "missing", now)
         await clear_fault(uow, "s-2", "", "missing")
         await uow.commit()
     assert (await steward.get("/api/devices/s-2")).json()["faults"] == []

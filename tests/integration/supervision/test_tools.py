@@ -32,12 +32,13 @@ async def called(database: Database, settings: Settings, tool: str, **given: Any
 
 
 def test_each_tool_is_typed_named_in_chinese_and_has_an_action() -> None:
-    for name, tool in tools().items():
+    ours = {name: tool for name, tool in tools().items() if tool.run.__module__.startswith("chengnao.")}
+    for name, tool in ours.items():
         assert tool.name == name
         assert any("\u4e00" <= each <= "\u9fff" for each in tool.zh + tool.description)
         assert "." in tool.action
         assert tool.input.model_json_schema()["type"] == "object"
-    writing = {name for name, tool in tools().items() if tool.effect is not Effect.READ}
+    writing = {name for name, tool in ours.items() if tool.effect is not Effect.READ}
     assert writing == {"incident.note", "incident.dispatch", "report.draft_answer"}
 
 

@@ -54,11 +54,11 @@ async def warnings(database: Database, settings: Settings, store: str) -> Databa
     await make_city(database)
     async with database.unit_of_work() as uow:
         await add_rule(uow, low_pressure())
-        await WarningRepository(uow.session).put_warnings([warned("g1", 18.0, 40), warned("g2", 19.0, 45, lon=106.56)])
+        await WarningRepository(uow.session).put_warnings([warned("told-1", 18.0, 40), warned("told-2", 19.0, 45, lon=106.56)])
         await uow.commit()
     readings = ReadingsStore.create(settings, load_secrets(settings.home))
     await readings.ensure_schema()
-    await readings.insert(pressures([("g1", minute * 60, 30.0 - minute * 0.3) for minute in range(0, 60, 5)]))
+    await readings.insert(pressures([("told-1", minute * 60, 30.0 - minute * 0.3) for minute in range(0, 60, 5)]))
     await readings.close()
     return database
 
@@ -66,7 +66,7 @@ async def warnings(database: Database, settings: Settings, store: str) -> Databa
 async def explained(database: Database, settings: Settings, who: Principal) -> dict[str, object]:
     async with database.unit_of_work() as uow:
         call = Call(uow, who, settings, "warning-explanation", "", "")
-        answer = await rules()["warning-explanation"].run(call, {"warning_id": "w-g1"})
+        answer = await rules()["warning-explanation"].run(call, {"warning_id": "w-told-1"})
     return answer.result
 
 
@@ -75,9 +75,9 @@ async def test_the_rule_tells_trend_neighbours_and_source(warnings: Database, se
     assert told["trend"] == "falling"
     assert told["neighbours"] == 1
     said = str(told["explanation"])
-    assert "压力站g1" in said
+    assert "压力站told-1" in said
     assert "20 m" in said
-    assert "压力站g2" in said
+    assert "压力站told-2" in said
     assert "made for the test" in said, "where the threshold comes from"
     assert told["action"]
 
@@ -86,13 +86,13 @@ async def test_the_tools_give_readings_and_lists(warnings: Database, settings: S
     async with warnings.unit_of_work() as uow:
         call = Call(uow, OFFICER, settings, "test", "run", "key")
         series = tools()["warning.series"]
-        around = (await series.run(call, series.input(warning_id="w-g1"))).model_dump()
+        around = (await series.run(call, series.input(warning_id="w-told-1"))).model_dump()
         listing = tools()["warning.list"]
-        found = (await listing.run(call, listing.input(words="g1"))).model_dump()
+        found = (await listing.run(call, listing.input(words="told-1"))).model_dump()
     assert around["available"] is True
     assert around["trend"] == "falling"
     assert around["lowest"] == pytest.approx(13.5)
-    assert [each["id"] for each in found["warnings"]] == ["w-g1"]
+    assert [each["id"] for each in found["warnings"]] == ["w-told-1"]
 
 
 async def test_another_district_is_told_nothing(warnings: Database, settings: Settings) -> None:
@@ -104,4 +104,4 @@ async def test_without_the_store_it_still_explains(warnings: Database, settings:
     away = settings.model_copy(update={"clickhouse_url": "http://127.0.0.1:9/"})
     told = await explained(warnings, away, OFFICER)
     assert told["trend"] == "unknown"
-    assert "压力站g1" in str(told["explanation"])
+    assert "压力站told-1" in str(told["explanation"])
