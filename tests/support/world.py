@@ -392,7 +392,7 @@ def _piece(uow: UnitOfWork, records: Records, mark: str) -> quarantine.Held:
     now = uow.clock.now()
     return quarantine.Held(
         id=new_id(),
-        source=quarantine.Source.HJ212,
+        source=Protocol.HJ212,
         peer=mark,
         device_hint=records.ids["device"],
         reason="bad_crc",

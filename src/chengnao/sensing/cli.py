@@ -1,52 +1,49 @@
 """Sensing on the command line: decode recorded frames without starting anything."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import orjson
 import typer
 
-from chengnao.kernel.errors import ChengnaoError, Invalid
+from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.lines import lines_of
 from chengnao.kernel.messages import message
-from chengnao.sensing.protocols import hj212_stream
+from chengnao.sensing.protocols.recording import read_recording
+from chengnao.sensing.protocols.shape import Wire
+from chengnao.sensing.protocols.wires import wire, wire_names
 
 
-def _decode_hj212(raw: bytes) -> dict[str, Any]:
-    report = hj212_stream.read_recording(raw)
-    if not report.frames:
-        if not report.refused:
-            return _refused("truncated", {"need_bytes": 6})
-        return _refused(report.refused[0].code, report.refused[0].params)
-    if report.kind != "frame":
-        return {"ok": True, "fields": report.fields()}
-    frame = report.frames[0]
+def _decoded(spoken: Wire[Any], raw: bytes) -> dict[str, Any]:
+    recording = read_recording(spoken.framer(), raw)
+    if not recording.frames:
+        if not recording.refused:
+            return _refused("truncated", {"need_bytes": 1})
+        return _refused(recording.refused[0].code, recording.refused[0].params)
+    if recording.kind != "frame":
+        return {"ok": True, "fields": recording.fields(spoken)}
+    frame = recording.frames[0]
     result: dict[str, Any] = {"ok": True, "fields": frame.fields()}
     return result | ({"warnings": list(frame.warnings)} if frame.warnings else {})
 
 
-DECODERS: dict[str, Callable[[bytes], dict[str, Any]]] = {"hj212": _decode_hj212}
-
-
 def decode(
-    protocol: Annotated[str, typer.Argument(help="hj212")],
+    protocol: Annotated[str, typer.Argument(help=", ".join(wire_names()))],
     file: Annotated[str, typer.Argument(help='JSON lines with "hex" or "text"; - reads standard input')],
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
 ) -> None:
     """解码现场设备报文 / Decode recorded frames of field devices."""
     try:
-        decoder = DECODERS.get(protocol)
-        if decoder is None:
-            raise Invalid("protocol_unknown", field="protocol", protocol=protocol, known=", ".join(DECODERS))
+        spoken = wire(protocol)
         show = _print_json if as_json else _print_row
-        for result in _results(decoder, file):
+        for result in _results(spoken, file):
             show(result)
     except ChengnaoError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
 
 
-def _results(decoder: Callable[[bytes], dict[str, Any]], file: str) -> Iterator[dict[str, Any]]:
+def _results(spoken: Wire[Any], file: str) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines_of(file, "解码 / decoding"), start=1):
         if not line.strip():
             continue
@@ -61,7 +58,7 @@ def _results(decoder: Callable[[bytes], dict[str, Any]], file: str) -> Iterator[
             refused = _refused("input_line_invalid", {"line": number, "reason": str(error)})
             yield {"id": identity, "line": number} | refused
             continue
-        results = [decoder(raw) for raw in candidates]
+        results = [_decoded(spoken, raw) for raw in candidates]
         best = next((result for result in results if result["ok"]), results[0])
         yield {"id": number if identity is None else identity} | best
 
@@ -102,11 +99,17 @@ def _print_row(result: dict[str, Any]) -> None:
         return
     fields = result["fields"]
     if "stream" in fields:
-        text = f"{fields['frames']} 帧 CN={','.join(fields['CN'])}"
+        text = f"{fields['frames']} 帧 {_plain(fields, {'frames', 'stream', 'decoded', 'skipped'})}"
         skipped = sum(piece["bytes"] for piece in fields["skipped"])
         typer.echo(f"{name:<14} ✓ {fields['stream']:<14} {text}" + (f"，跳过 {skipped} 字节" if skipped else ""))
         return
-    values = " ".join(
-        f"{code}={next(iter(parts.values()), '')}{parts.get('Flag', '')}" for code, parts in fields["factors"].items()
-    )
-    typer.echo(f"{name:<14} ✓ CN={fields['CN']:<11} MN={fields.get('MN', '')} {values}".rstrip())
+    typer.echo(f"{name:<14} ✓ {_plain(fields, set())}".rstrip())
+
+
+def _plain(fields: Mapping[str, Any], without: set[str]) -> str:
+    """The fields on one line; what is nested is shown as short as it can be."""
+    shown = {key: value for key, value in fields.items() if key not in without and value not in (None, "", {}, [])}
+    return " ".join(
+        f"{key}={value if isinstance(value, str) else orjson.dumps(value, default=str).decode()}"
+        for key, value in shown.items()
+    )[:400]

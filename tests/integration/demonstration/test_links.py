@@ -15,8 +15,9 @@ from chengnao.demonstration import links
 from chengnao.demonstration.field import Sample
 from chengnao.demonstration.links import Hj212Link, HttpLink
 from chengnao.demonstration.portal import Account, Machine, NotNowError, RefusedError
-from chengnao.sensing.protocols.hj212 import Frame, Refusal, encode
+from chengnao.sensing.protocols.hj212 import Frame, encode
 from chengnao.sensing.protocols.hj212_stream import Framer
+from chengnao.sensing.protocols.shape import Refusal
 from tests.support.ports import free_block
 
 START = datetime(2026, 11, 25, tzinfo=UTC)

@@ -14,11 +14,12 @@ from chengnao.kernel.errors import Unavailable
 from chengnao.kernel.paging import PageRequest
 from chengnao.sensing.devices.model import Protocol
 from chengnao.sensing.devices.service import register
-from chengnao.sensing.gateways.hj212 import Hj212Gateway
 from chengnao.sensing.gateways.intake import Intake
+from chengnao.sensing.gateways.lines import LineGateway
 from chengnao.sensing.gateways.replay import Replayer
 from chengnao.sensing.protocols.hj212 import Frame, decode, encode, field_text
-from chengnao.sensing.quarantine.model import Held, Source, State
+from chengnao.sensing.protocols.hj212_dialogue import WIRE
+from chengnao.sensing.quarantine.model import Held, State
 from chengnao.sensing.quarantine.repository import HeldFilter, QuarantineRepository
 
 from .conftest import device
@@ -61,8 +62,8 @@ class Station:
 
 
 @pytest.fixture
-async def gateway(intake: Intake) -> AsyncIterator[Hj212Gateway]:
-    made = Hj212Gateway(intake)
+async def gateway(intake: Intake) -> AsyncIterator[LineGateway]:
+    made = LineGateway(WIRE, intake)
     await made.start("127.0.0.1", 0)
     duty = asyncio.create_task(made.run())
     yield made
@@ -70,13 +71,12 @@ async def gateway(intake: Intake) -> AsyncIterator[Hj212Gateway]:
     await made.close()
 
 
-async def connect(gateway: Hj212Gateway) -> Station:
-    assert gateway._server is not None
-    return Station(*await asyncio.open_connection(*gateway._server.sockets[0].getsockname()))
+async def connect(gateway: LineGateway) -> Station:
+    return Station(*await asyncio.open_connection(*gateway.address))
 
 
 @pytest.fixture
-async def station(gateway: Hj212Gateway) -> AsyncIterator[Station]:
+async def station(gateway: LineGateway) -> AsyncIterator[Station]:
     made = await connect(gateway)
     yield made
     made.writer.close()
@@ -133,7 +133,7 @@ async def test_half_packets_sticky_frames_and_garbage(
     assert set(pieces) == {"garbage", "bad_crc"}
     assert pieces["bad_crc"].payload == stale[:-2]
     assert pieces["bad_crc"].device_hint == AIR
-    assert pieces["bad_crc"].source is Source.HJ212
+    assert pieces["bad_crc"].source is Protocol.HJ212
 
 
 async def test_flags_become_qualities(station: Station, bus: Bus) -> None:
@@ -228,7 +228,7 @@ async def test_stale_crc_is_never_replayed_into_the_log(
 
 
 async def test_a_flood_is_limited_told_and_counted_while_others_go_on(
-    gateway: Hj212Gateway, station: Station, city: Database, intake: Intake, bus: Bus
+    gateway: LineGateway, station: Station, city: Database, intake: Intake, bus: Bus
 ) -> None:
     intake.limiter.burst, intake.limiter.rate = 20, 0.1
     other = await connect(gateway)
@@ -246,7 +246,7 @@ async def test_a_flood_is_limited_told_and_counted_while_others_go_on(
     assert len(pieces) + sum(piece.count for piece in pieces) == 80
 
 
-async def test_nonsense_without_end_is_cut_off_alone(gateway: Hj212Gateway, station: Station) -> None:
+async def test_nonsense_without_end_is_cut_off_alone(gateway: LineGateway, station: Station) -> None:
     other = await connect(gateway)
     station.send(b"##0004xxxxyyyy" * 2000)
     assert await asyncio.wait_for(station.reader.read(), 5) == b""
@@ -255,7 +255,7 @@ async def test_nonsense_without_end_is_cut_off_alone(gateway: Hj212Gateway, stat
     other.writer.close()
 
 
-async def test_idle_and_surplus_connections_are_closed(gateway: Hj212Gateway, station: Station) -> None:
+async def test_idle_and_surplus_connections_are_closed(gateway: LineGateway, station: Station) -> None:
     gateway.max_connections = 1
     surplus = await connect(gateway)
     with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
@@ -264,7 +264,7 @@ async def test_idle_and_surplus_connections_are_closed(gateway: Hj212Gateway, st
     assert await asyncio.wait_for(station.reader.read(), 5) == b""
 
 
-async def test_closing_answers_what_was_taken(gateway: Hj212Gateway, station: Station, bus: Bus) -> None:
+async def test_closing_answers_what_was_taken(gateway: LineGateway, station: Station, bus: Bus) -> None:
     station.send(data(a34004=1))
     while gateway.frames == 0:
         await asyncio.sleep(0.001)

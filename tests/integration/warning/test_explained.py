@@ -54,7 +54,9 @@ async def warnings(database: Database, settings: Settings, store: str) -> Databa
     await make_city(database)
     async with database.unit_of_work() as uow:
         await add_rule(uow, low_pressure())
-        await WarningRepository(uow.session).put_warnings([warned("told-1", 18.0, 40), warned("told-2", 19.0, 45, lon=106.56)])
+        await WarningRepository(uow.session).put_warnings(
+            [warned("told-1", 18.0, 40), warned("told-2", 19.0, 45, lon=106.56)]
+        )
         await uow.commit()
     readings = ReadingsStore.create(settings, load_secrets(settings.home))
     await readings.ensure_schema()

@@ -11,7 +11,7 @@ from chengnao.demonstration.links import Backlog, damage, encode_sample, is_wron
 from chengnao.demonstration.rivers import load_stations
 from chengnao.demonstration.seed import demonstration_devices, demonstration_rules
 from chengnao.demonstration.water import Waterworks
-from chengnao.sensing.devices.model import device_class
+from chengnao.sensing.devices.model import Protocol, device_class
 from chengnao.sensing.protocols.hj212 import Frame, decode
 
 NOW = datetime(2026, 11, 25, 2, 0, tzinfo=UTC)
@@ -63,7 +63,7 @@ def test_all_other_devices_report_metrics_that_their_class_knows() -> None:
     for sample in gauges:
         assert sample.values.keys() <= device_class(classes[sample.device]).metrics.keys()
     for sample in stations:
-        assert sample.values.keys() == device_class(classes[sample.device]).hj212.keys()
+        assert sample.values.keys() == device_class(classes[sample.device]).points[Protocol.HJ212].keys()
 
 
 def test_rules_name_metrics_of_their_devices() -> None:

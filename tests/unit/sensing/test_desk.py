@@ -8,8 +8,9 @@ import pytest
 
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.clock import FixedClock
+from chengnao.sensing.devices.model import Protocol
 from chengnao.sensing.gateways.desk import KEPT_PER_MINUTE, KEPT_PER_MINUTE_IN_ALL, QuarantineDesk
-from chengnao.sensing.quarantine.model import Form, Source
+from chengnao.sensing.quarantine.model import Form
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def desk() -> QuarantineDesk:
 
 
 def hold(desk: QuarantineDesk, hint: str, reason: str = "bad_crc", payload: bytes = b"x") -> None:
-    desk.hold(Source.HJ212, "10.0.0.1:5", hint, reason, {"field": hint}, payload, Form.FRAME, Scope())
+    desk.hold(Protocol.HJ212, "10.0.0.1:5", hint, reason, {"field": hint}, payload, Form.FRAME, Scope())
 
 
 def told(desk: QuarantineDesk) -> tuple[int, int]:

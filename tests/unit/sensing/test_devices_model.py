@@ -16,7 +16,7 @@ from chengnao.sensing.devices.model import (
     device_classes,
     place_of,
 )
-from chengnao.sensing.quarantine.model import TRANSITIONS, Form, Held, Source, State
+from chengnao.sensing.quarantine.model import TRANSITIONS, Form, Held, State
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 DEVICE = Device(
@@ -68,7 +68,7 @@ def test_classes_are_consistent() -> None:
 @pytest.mark.parametrize("before", State)
 @pytest.mark.parametrize("after", State)
 def test_states_of_a_held_piece(before: State, after: State) -> None:
-    piece = Held("1", Source.HTTP, "", "", "x", {}, b"", Form.ROW, before, 0, "500000", None, NOW, NOW)
+    piece = Held("1", Protocol.HTTP, "", "", "x", {}, b"", Form.ROW, before, 0, "500000", None, NOW, NOW)
     if after in TRANSITIONS[before]:
         piece.require(after)
     else:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chengnao.sensing.protocols import hj212
-from chengnao.sensing.protocols.hj212 import Flags, Frame, Refusal
+from chengnao.sensing.protocols.hj212 import Flags, Frame
+from chengnao.sensing.protocols.shape import Refusal
 
 # HJ 212-2017, the example of its annex; it decides the CRC variant (Modbus CRC-16 would be 0759).
 ANNEX = (

@@ -4,14 +4,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chengnao.sensing.devices.model import device_class
+from chengnao.sensing.devices.model import Protocol, device_class
 from chengnao.sensing.gateways.batching import Rows
-from chengnao.sensing.gateways.hj212 import answer
-from chengnao.sensing.gateways.hj212_frames import readings_of
+from chengnao.sensing.gateways.measuring import rows_of
 from chengnao.sensing.gateways.registry import Entry
-from chengnao.sensing.protocols.hj212 import Frame, Refusal, decode, encode
+from chengnao.sensing.protocols.hj212 import Frame, decode, encode
+from chengnao.sensing.protocols.hj212_dialogue import Hj212Dialogue, answer
+from chengnao.sensing.protocols.shape import Now, Refusal, Refused, Report
 
-AIR = Entry(0, "air-1", "500103", None, device_class("air_station"), 0)
+KIND = device_class("air_station")
+AIR = Entry(0, "air-1", "500103", None, KIND, 0, Protocol.HJ212, "1", points=KIND.points[Protocol.HJ212])
 NOW = int(datetime(2022, 5, 13, 8, 30, tzinfo=UTC).timestamp() * 1000)
 
 # Minute data of an ambient air station, as published (flash520/hj212 parse_test.go).
@@ -30,8 +32,17 @@ def frame(raw: bytes) -> Frame:
     return found
 
 
+def heard(raw: bytes, now: int = NOW) -> Rows | Refusal:
+    moment = Now(datetime.fromtimestamp(now / 1000, UTC), 0.0)
+    [act] = Hj212Dialogue().hear(frame(raw), AIR, moment)
+    if isinstance(act, Refused):
+        return act.refusal
+    assert isinstance(act, Report)
+    return rows_of(act, AIR, now)
+
+
 def rows(raw: bytes, now: int = NOW) -> Rows:
-    found = readings_of(frame(raw), AIR, now)
+    found = heard(raw, now)
     assert isinstance(found, Rows), found
     return found
 
@@ -69,7 +80,7 @@ def test_a_mean_is_late_only_after_its_period_and_the_usual_hour() -> None:
 
 @pytest.mark.parametrize("now", [NOW + 32 * 86_400_000, NOW - 2 * 86_400_000])
 def test_time_outside_the_window(now: int) -> None:
-    refused = readings_of(frame(MINUTE), AIR, now)
+    refused = heard(MINUTE, now)
     assert isinstance(refused, Refusal)
     assert refused.code == "reading_time_window"
 
@@ -89,7 +100,7 @@ def test_factor_of_a_vendor_is_kept_under_its_own_name() -> None:
 def test_value_that_is_no_number_is_left_out(value: str) -> None:
     found = rows(made(a34004=f"Rtd={value}", a34002="Rtd=5"))
     assert found.metric == ["pm10"]
-    refused = readings_of(frame(made(a34004=f"Rtd={value}")), AIR, NOW)
+    refused = heard(made(a34004=f"Rtd={value}"))
     assert isinstance(refused, Refusal)
     assert refused.code == "reading_value"
 

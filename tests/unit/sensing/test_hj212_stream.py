@@ -4,8 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chengnao.sensing.protocols import hj212
-from chengnao.sensing.protocols.hj212 import Frame, Refusal
-from chengnao.sensing.protocols.hj212_stream import Framer, read_recording
+from chengnao.sensing.protocols.hj212 import Frame
+from chengnao.sensing.protocols.hj212_dialogue import WIRE
+from chengnao.sensing.protocols.hj212_stream import Framer
+from chengnao.sensing.protocols.recording import read_recording
+from chengnao.sensing.protocols.shape import Refusal
 
 from .test_hj212 import ANNEX, EMPTY_MN, OLD
 
@@ -152,7 +155,7 @@ def test_recording_names_what_it_is() -> None:
         ANNEX + STALE + OLD: "good_bad_good",
         b"": "frame",
     }
-    assert {raw: read_recording(raw).kind for raw in kinds} == kinds
-    report = read_recording(STALE + ANNEX).fields()
+    assert {raw: read_recording(Framer(), raw).kind for raw in kinds} == kinds
+    report = read_recording(Framer(), STALE + ANNEX).fields(WIRE)
     assert (report["frames"], report["CN"]) == (1, ["1062"])
     assert report["skipped"][0]["code"] == "bad_crc"

@@ -27,6 +27,17 @@ class Protocol(StrEnum):
     HTTP = "http"
     MQTT = "mqtt"
     HJ212 = "hj212"
+    JT808 = "jt808"
+    SL651 = "sl651"
+    GB26875 = "gb26875"
+    MODBUS = "modbus"
+    SPARKPLUG = "sparkplug"
+    DLT645 = "dlt645"
+    CJT188 = "cjt188"
+    GB32960 = "gb32960"
+    LORAWAN = "lorawan"
+    GB28181 = "gb28181"
+    COAP = "coap"
 
 
 class Status(StrEnum):
@@ -48,6 +59,15 @@ class Metric:
     stuck_seconds: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What a protocol's name for a value stands for: `metric` = value * `factor` + `offset`."""
+
+    metric: str
+    factor: float = 1.0
+    offset: float = 0.0
+
+
 @dataclass(frozen=True)
 class DeviceClass:
     """What devices of one kind have in common."""
@@ -57,8 +77,8 @@ class DeviceClass:
     name_en: str
     interval_seconds: int
     metrics: Mapping[str, Metric]
-    hj212: Mapping[str, str]
-    """Factor code of HJ 212 -> metric."""
+    points: Mapping[Protocol, Mapping[str, Point]]
+    """What a protocol's points stand for where the device itself does not say: protocol -> its name -> point."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +106,10 @@ class Device:
     place_ok: bool
     interval_seconds: int
     faults: tuple[Fault, ...] = field(default=())
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What its protocol needs to know of it; the protocol's page says which keys there are."""
+    points: Mapping[str, Point] = field(default_factory=dict)
+    """Its own points, by the protocol's name; they go before those of its class."""
 
     def status(self, last_seen: datetime | None, now: datetime) -> Status:
         if self.faults:
@@ -162,10 +186,18 @@ def _device_class(entry: Mapping[str, Any]) -> DeviceClass:
         metrics[code] = Metric(
             code, each["zh"], each["en"], each["unit"], float(low), float(high), None if stuck is None else float(stuck)
         )
-    factors = entry.get("hj212", {})
-    unknown = set(factors.values()) - metrics.keys()
+    points = {
+        Protocol(protocol): {str(name): point_of(given) for name, given in mapped.items()}
+        for protocol, mapped in entry.get("points", {}).items()
+    }
+    unknown = {point.metric for mapped in points.values() for point in mapped.values()} - metrics.keys()
     if unknown:
-        raise ValueError(f"device class {entry['code']}: HJ 212 factors lead to unknown metrics {sorted(unknown)}")
+        raise ValueError(f"device class {entry['code']}: points lead to unknown metrics {sorted(unknown)}")
     return DeviceClass(
-        entry["code"], entry["name"]["zh"], entry["name"]["en"], entry["interval_seconds"], metrics, factors
+        entry["code"], entry["name"]["zh"], entry["name"]["en"], entry["interval_seconds"], metrics, points
     )
+
+
+def point_of(given: Any) -> Point:
+    """A point as data files and the API write it: the metric alone, or `{metric, factor, offset}`."""
+    return Point(given) if isinstance(given, str) else Point(**given)

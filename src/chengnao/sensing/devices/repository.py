@@ -1,7 +1,7 @@
 """All SQL over devices."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.paging import Page, PageRequest
 from chengnao.kernel.repository import Repository, contains
-from chengnao.sensing.devices.model import MISSED_INTERVALS, Device, Fault, Protocol, Status
+from chengnao.sensing.devices.model import MISSED_INTERVALS, Device, Fault, Point, Protocol, Status
 from chengnao.sensing.devices.tables import DeviceRow
 
 
@@ -81,9 +81,10 @@ class DeviceRepository(Repository):
         rows = await self.session.scalars(select(DeviceRow).where(DeviceRow.id.in_(ids), scope.where(DeviceRow)))
         return [_device(row) for row in rows]
 
-    async def address_owner(self, address: str) -> str | None:
-        """The id of the device that holds the address."""
-        return await self.session.scalar(select(DeviceRow.id).where(DeviceRow.address == address))
+    async def address_owner(self, protocol: Protocol, address: str) -> str | None:
+        """The id of the device that holds the address in this protocol."""
+        held = DeviceRow.address == address, DeviceRow.protocol == protocol.value
+        return await self.session.scalar(select(DeviceRow.id).where(*held))
 
     async def devices(
         self, scope: Scope, wanted: DeviceFilter, request: PageRequest, seen: Mapping[str, datetime], now: datetime
@@ -201,6 +202,8 @@ def _values(device: Device) -> dict[str, Any]:
         "place_ok": device.place_ok,
         "interval_seconds": device.interval_seconds,
         "faults": fault_values(device.faults),
+        "settings": dict(device.settings),
+        "points": {name: asdict(point) for name, point in device.points.items()},
     }
 
 
@@ -222,4 +225,6 @@ def _device(row: Any) -> Device:
         place_ok=row.place_ok,
         interval_seconds=row.interval_seconds,
         faults=tuple(Fault(each["metric"], each["kind"], datetime.fromisoformat(each["since"])) for each in row.faults),
+        settings=row.settings,
+        points={name: Point(**given) for name, given in row.points.items()},
     )

@@ -51,7 +51,10 @@ async def change(uow: UnitOfWork, scope: Scope, device_id: str, changes: Mapping
     if not changed:
         return before
     await _check(uow, after)
-    if after.address is not None and await repository.address_owner(after.address) not in {None, device_id}:
+    if after.address is not None and await repository.address_owner(after.protocol, after.address) not in {
+        None,
+        device_id,
+    }:
         raise Conflict("device_taken", field="address", id=device_id, address=after.address)
     await repository.change(device_id, changed)
     uow.publish(

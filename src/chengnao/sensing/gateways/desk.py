@@ -14,7 +14,8 @@ from chengnao.kernel.access.model import Scope
 from chengnao.kernel.clock import Clock
 from chengnao.kernel.database import Database
 from chengnao.kernel.ids import new_id
-from chengnao.sensing.quarantine.model import Form, Held, Source, State
+from chengnao.sensing.devices.model import Protocol
+from chengnao.sensing.quarantine.model import Form, Held, State
 from chengnao.sensing.quarantine.repository import QuarantineRepository
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class QuarantineDesk:
 
     def hold(
         self,
-        source: Source,
+        source: Protocol,
         peer: str,
         device_hint: str,
         reason: str,

@@ -14,11 +14,11 @@ from chengnao.kernel.access.model import Principal
 from chengnao.kernel.errors import ChengnaoError, Forbidden, Invalid, TooMany, Unauthenticated, Unavailable
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.messages import message
+from chengnao.sensing.devices.model import Protocol
 from chengnao.sensing.gateways.arrow_bodies import unreadable
 from chengnao.sensing.gateways.bodies import Refused, parse_body
 from chengnao.sensing.gateways.intake import STEP, Intake, Outcome
 from chengnao.sensing.gateways.registry import TokenCache, sender_scope
-from chengnao.sensing.quarantine.model import Source
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class HttpGateway:
         try:
             parsed = parse_body(request.headers.get("content-type", ""), body)
             peer = f"{principal.name} {request.client.host if request.client else ''}".strip()
-            outcome = await self.intake.offer(parsed, sender_scope(principal), Source.HTTP, peer)
+            outcome = await self.intake.offer(parsed, sender_scope(principal), Protocol.HTTP, peer)
         finally:
             self._in_memory -= len(body)
         if outcome.all_limited:

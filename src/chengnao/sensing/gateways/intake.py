@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,13 +13,14 @@ import pyarrow as pa
 
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.clock import Clock
-from chengnao.sensing.devices.model import METRIC_SHAPE
+from chengnao.sensing.devices.model import METRIC_SHAPE, Protocol
 from chengnao.sensing.gateways.batching import Committer
 from chengnao.sensing.gateways.bodies import Body, Refused, shown_row
 from chengnao.sensing.gateways.desk import QuarantineDesk
 from chengnao.sensing.gateways.limits import DeviceLimiter
 from chengnao.sensing.gateways.registry import Entry, RegistryCache, RegistryFeed, may_write
-from chengnao.sensing.quarantine.model import Form, Source
+from chengnao.sensing.protocols.shape import Receipt
+from chengnao.sensing.quarantine.model import Form
 from chengnao.sensing.readings.model import READING_SCHEMA, Quality
 
 OLDEST_MS = 31 * 86_400_000
@@ -66,6 +68,10 @@ class Outcome:
         return self.accepted == 0 and bool(self.refused) and all(each.code == "rate_limited" for each in self.refused)
 
 
+def _nobody_waits(device_id: str, receipt: Receipt) -> None:
+    """Answers to commands that nobody gave from here."""
+
+
 class Intake:
     """Shared by the gateways of one process."""
 
@@ -77,6 +83,7 @@ class Intake:
         committer: Committer,
         desk: QuarantineDesk,
         clock: Clock,
+        receipts: Callable[[str, Receipt], None] = _nobody_waits,
     ) -> None:
         self.cache = cache
         self.feed = feed
@@ -84,8 +91,10 @@ class Intake:
         self.committer = committer
         self.desk = desk
         self.clock = clock
+        self.receipts = receipts
+        """Told of each device's answer to a command, by the device's id."""
 
-    async def offer(self, body: Body, scope: Scope, source: Source, peer: str) -> Outcome:
+    async def offer(self, body: Body, scope: Scope, source: Protocol, peer: str) -> Outcome:
         """Take in what may pass and return once it is on disk.
 
         Raises Unavailable where the log does not take it, or where it names a device that is not known here and the
@@ -180,7 +189,7 @@ class Intake:
             of_device = passing[device_code[passing] == device]
             reason[of_device[count:]] = _LIMITED
 
-    def _hold(self, refused: Refused, scope: Scope, source: Source, peer: str) -> None:
+    def _hold(self, refused: Refused, scope: Scope, source: Protocol, peer: str) -> None:
         row = refused.row
         hint = str(row.get("device", ""))[:64] if isinstance(row, dict) else ""
         payload = orjson.dumps(row, default=str) if not isinstance(row, str) else row.encode("utf-8", "replace")

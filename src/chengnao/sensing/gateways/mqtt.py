@@ -13,10 +13,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.errors import Invalid, Unavailable
 from chengnao.kernel.settings import Settings, load_secrets
+from chengnao.sensing.devices.model import Protocol
 from chengnao.sensing.gateways.batching import MAX_ROWS
 from chengnao.sensing.gateways.bodies import rows_to_body
 from chengnao.sensing.gateways.intake import Intake
-from chengnao.sensing.quarantine.model import Form, Source
+from chengnao.sensing.quarantine.model import Form
 
 log = logging.getLogger(__name__)
 
@@ -115,12 +116,12 @@ class MqttGateway:
                 rows += message_rows(device, each.payload, self.intake.clock.now().isoformat())
             except Invalid as error:
                 self.intake.desk.hold(
-                    Source.MQTT, each.topic, device, error.code, error.params, each.payload, Form.MESSAGE, Scope()
+                    Protocol.MQTT, each.topic, device, error.code, error.params, each.payload, Form.MESSAGE, Scope()
                 )
         delay = 0.2
         while rows:
             try:
-                await self.intake.offer(rows_to_body(rows[:MAX_ROWS]), Scope(), Source.MQTT, "broker")
+                await self.intake.offer(rows_to_body(rows[:MAX_ROWS]), Scope(), Protocol.MQTT, "broker")
                 rows = rows[MAX_ROWS:]
                 delay = 0.2
             except Unavailable as error:

@@ -1,4 +1,4 @@
-"""The process `gateway`: readings in by HTTP, MQTT and HJ 212, onto the log."""
+"""The process `gateway`: readings in by HTTP, MQTT and the protocols of the field, onto the log."""
 
 import asyncio
 import logging
@@ -15,18 +15,22 @@ from chengnao.kernel.database import Database
 from chengnao.kernel.engines import database_url
 from chengnao.kernel.health import Heartbeat
 from chengnao.kernel.serving import Server
-from chengnao.kernel.settings import Settings
+from chengnao.kernel.settings import Port, Settings
 from chengnao.sensing.gateways.batching import Committer
 from chengnao.sensing.gateways.desk import QuarantineDesk
-from chengnao.sensing.gateways.hj212 import Hj212Gateway
 from chengnao.sensing.gateways.http import HttpGateway
 from chengnao.sensing.gateways.intake import Intake
 from chengnao.sensing.gateways.limits import DeviceLimiter
+from chengnao.sensing.gateways.lines import LineGateway
 from chengnao.sensing.gateways.mqtt import MqttGateway, broker_of
 from chengnao.sensing.gateways.registry import RegistryCache, RegistryFeed, TokenCache
 from chengnao.sensing.gateways.replay import Replayer
+from chengnao.sensing.protocols.wires import wire
 
 log = logging.getLogger(__name__)
+
+LINES: tuple[Port, ...] = ("hj212",)
+"""The protocols that devices speak over a connection of their own, each on the port of the same name."""
 
 _MESSAGE_ROOM = 4096  # of a message's largest size, for its subject and headers
 
@@ -50,9 +54,10 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(committer.close)
         intake = Intake(cache, feed, limiter, committer, desk, clock)
 
-        hj212 = Hj212Gateway(intake)
-        await hj212.start(settings.host, settings.port("hj212"))
-        stack.push_async_callback(hj212.close)
+        lines = [LineGateway(wire(name), intake) for name in LINES]
+        for line, name in zip(lines, LINES, strict=True):
+            await line.start(settings.host, settings.port(name))
+            stack.push_async_callback(line.close)
         http = HttpGateway(intake, TokenCache(database))
         server = Server(
             uvicorn.Config(
@@ -68,7 +73,12 @@ async def run(settings: Settings) -> None:
         broker = broker_of(settings)
         mqtt = MqttGateway(intake, broker) if broker is not None else None
         await _serve(
-            server, beat, intake, hj212, mqtt, [feed.run(), desk.run(), hj212.run(), Replayer(intake, database).run()]
+            server,
+            beat,
+            intake,
+            lines,
+            mqtt,
+            [feed.run(), desk.run(), *(line.run() for line in lines), Replayer(intake, database).run()],
         )
 
 
@@ -76,7 +86,7 @@ async def _serve(
     server: Server,
     beat: Heartbeat,
     intake: Intake,
-    hj212: Hj212Gateway,
+    lines: list[LineGateway],
     mqtt: MqttGateway | None,
     duties: list[Coroutine[Any, Any, None]],
 ) -> None:
@@ -88,7 +98,7 @@ async def _serve(
         while not serving.done():
             beat.ready = server.started
             beat.lag = intake.committer.waiting_rows
-            beat.detail = _detail(intake, hj212, mqtt)
+            beat.detail = _detail(intake, lines, mqtt)
             for task in tasks:
                 if task.done():
                     await task  # a duty ends only by an error, and then the process must not pretend to work
@@ -104,11 +114,12 @@ async def _serve(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _detail(intake: Intake, hj212: Hj212Gateway, mqtt: MqttGateway | None) -> str:
+def _detail(intake: Intake, lines: list[LineGateway], mqtt: MqttGateway | None) -> str:
     broker = "-" if mqtt is None else "on" if mqtt.connected else "off"
     return (
         f"readings {intake.committer.committed}, refused {intake.desk.refused}, limited {intake.limiter.refused}, "
-        f"HJ 212 links {len(hj212.links)} frames {hj212.frames}, MQTT {broker}"
+        + "".join(f"{line.wire.name} links {len(line.links)} frames {line.frames}, " for line in lines if line.frames)
+        + f"MQTT {broker}"
     )
 
 

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +18,16 @@ from chengnao.kernel.access.service import find_token
 from chengnao.kernel.database import Database
 from chengnao.kernel.errors import Unavailable
 from chengnao.kernel.organisation.model import CITY
-from chengnao.sensing.devices.model import Device, DeviceClass, Protocol, device_classes
+from chengnao.sensing.devices.model import Device, DeviceClass, Point, Protocol, device_classes
 from chengnao.sensing.devices.repository import DeviceRepository
 
 log = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 1.0
 _TOKEN_SECONDS = 10.0
+
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -35,19 +40,22 @@ class Entry:
     unit_id: str | None
     kind: DeviceClass
     class_index: int
+    protocol: Protocol = Protocol.HTTP
+    address: str = ""
+    settings: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    points: Mapping[str, Point] = field(default_factory=lambda: _NOTHING)
 
 
 class RegistryCache:
-    """All devices by id, and those of HJ 212 by the name they give themselves."""
+    """All devices by id, and by the name that they give themselves in their protocol."""
 
     def __init__(self) -> None:
         self.devices: dict[str, Entry] = {}
-        self.addresses: dict[str, Entry] = {}
+        self._addresses: dict[str, dict[str, Entry]] = {}
         self.classes = list(device_classes().values())
         self.metrics: dict[str, int] = {}
         self.low, self.high = self._ranges()
         self._class_index = {kind.code: number for number, kind in enumerate(self.classes)}
-        self._address_of: dict[str, str] = {}
 
     def _ranges(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Valid range by class and metric; the last column stands for metrics that no class knows."""
@@ -61,6 +69,10 @@ class RegistryCache:
                 high[row, self.metrics[name]] = metric.high
         return low, high
 
+    def of_address(self, protocol: str, address: str) -> Entry | None:
+        """The device that gives itself this name in this protocol."""
+        return self._addresses.get(protocol, _NOTHING).get(address)
+
     def put(self, devices: Iterable[Device]) -> None:
         for device in devices:
             number = self._class_index.get(device.class_code)
@@ -73,13 +85,15 @@ class RegistryCache:
                 self.devices[device.id] = entry
             entry.division_code, entry.unit_id = device.division_code, device.unit_id
             entry.kind, entry.class_index = self.classes[number], number
-            old = self._address_of.pop(device.id, None)
-            if old is not None and self.addresses.get(old) is entry:
-                del self.addresses[old]
-            if device.protocol is Protocol.HJ212:
-                address = device.address or device.id
-                self.addresses[address] = entry
-                self._address_of[device.id] = address
+            known = self._addresses.setdefault(entry.protocol, {})
+            if known.get(entry.address) is entry:
+                del known[entry.address]
+            entry.protocol, entry.address = device.protocol, device.address or device.id
+            entry.settings = device.settings or _NOTHING
+            of_class = entry.kind.points.get(device.protocol, _NOTHING)
+            entry.points = {**of_class, **device.points} if device.points else of_class
+            if entry.protocol is not Protocol.HTTP:  # found by their ids
+                self._addresses.setdefault(entry.protocol, {})[entry.address] = entry
 
 
 class RegistryFeed:

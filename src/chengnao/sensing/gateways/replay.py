@@ -3,6 +3,7 @@ crash in between only means that it is done again; the store keeps a reading onc
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 import orjson
@@ -13,11 +14,13 @@ from chengnao.kernel.database import Database
 from chengnao.kernel.errors import ChengnaoError, Invalid, Unavailable
 from chengnao.kernel.ids import new_id
 from chengnao.sensing.gateways.bodies import Body, rows_to_body
-from chengnao.sensing.gateways.hj212_frames import DATA_COMMANDS, readings_of
 from chengnao.sensing.gateways.intake import Intake
+from chengnao.sensing.gateways.measuring import rows_of
 from chengnao.sensing.gateways.mqtt import message_rows
-from chengnao.sensing.protocols.hj212 import Frame, Refusal
-from chengnao.sensing.protocols.hj212_stream import read_recording
+from chengnao.sensing.gateways.registry import Entry
+from chengnao.sensing.protocols.recording import read_recording
+from chengnao.sensing.protocols.shape import Now, Refusal, Refused, Report
+from chengnao.sensing.protocols.wires import wire
 from chengnao.sensing.quarantine.model import Form, Held, State
 from chengnao.sensing.quarantine.repository import QuarantineRepository
 
@@ -94,28 +97,39 @@ class Replayer:
             ) from None
 
     async def _replay_frames(self, piece: Held) -> tuple[int, ChengnaoError | None]:
-        report = read_recording(piece.payload)
+        """The frames heard again, as if a connection had brought them and nobody waited for an answer."""
+        spoken = wire(piece.source)
+        if spoken.dialogue is None:
+            raise Invalid("command_not_served", field="protocol", value=spoken.name)
+        recording, dialogue = read_recording(spoken.framer(), piece.payload), spoken.dialogue()
+        problems: list[ChengnaoError] = [Invalid(bad.code, **bad.params) for bad in recording.refused]
+        now = Now(self.intake.clock.now(), time.monotonic())
         accepted = 0
-        problem: ChengnaoError | None = None
-        found_pieces: list[Frame | Refusal] = [*report.frames, *report.refused]
-        for found in found_pieces:
-            try:
-                accepted += await self._replay_frame(found)
-            except Invalid as error:
-                problem = problem or error
-        return accepted, problem
+        for frame in recording.frames:
+            address = dialogue.address(frame)
+            entry = self.intake.cache.of_address(spoken.name, address)
+            if entry is None:
+                problems.append(Invalid("unknown_device", field="address", value=address))
+                continue
+            for act in [*dialogue.hear(frame, entry, now), *dialogue.close()]:
+                match act:
+                    case Refused(refusal=refusal):
+                        problems.append(Invalid(refusal.code, **refusal.params))
+                    case Report(device=None):
+                        accepted += await self._commit(act, entry, problems)
+                    case Report(device=str(behind)):
+                        meter = self.intake.cache.of_address(spoken.name, behind)
+                        if meter is None:
+                            problems.append(Invalid("unknown_device", field="address", value=behind))
+                        else:
+                            accepted += await self._commit(act, meter, problems)
+        return accepted, problems[0] if problems else None
 
-    async def _replay_frame(self, found: Frame | Refusal) -> int:
-        if isinstance(found, Refusal):
-            raise Invalid(found.code, **found.params)
-        entry = self.intake.cache.addresses.get(found.mn)
-        if entry is None:
-            raise Invalid("unknown_device", field="MN", value=found.mn)
-        if found.cn not in DATA_COMMANDS:
-            raise Invalid("command_not_served", field="CN", value=found.cn)
-        rows = readings_of(found, entry, self.intake.now_ms())
+    async def _commit(self, report: Report, entry: Entry, problems: list[ChengnaoError]) -> int:
+        rows = rows_of(report, entry, self.intake.now_ms())
         if isinstance(rows, Refusal):
-            raise Invalid(rows.code, **rows.params)
+            problems.append(Invalid(rows.code, **rows.params))
+            return 0
         if len(rows):
             await asyncio.shield(self.intake.committer.add_rows(rows))
         return len(rows)

@@ -6,9 +6,11 @@ The frame is ``##`` + 4 decimal digits (length of the data segment alone) + segm
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, NamedTuple
+
+from chengnao.sensing.protocols.shape import Refusal
 
 HEAD_BYTES = 6
 CRC_BYTES = 4
@@ -53,15 +55,6 @@ class Flags(NamedTuple):
     ack_required: bool
     split: bool
     version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Bytes that are not a frame: a stable code, what was found, and the bytes themselves."""
-
-    code: str
-    raw: bytes
-    params: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

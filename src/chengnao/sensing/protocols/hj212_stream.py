@@ -4,11 +4,8 @@ The result does not depend on how the bytes were cut into reads. Nothing good is
 the search goes on from the next ``##`` + 4 digits, inside the wrong frame too.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
-
-from chengnao.sensing.protocols.hj212 import CRC_BYTES, FRAME_START, HEAD_BYTES, Frame, Refusal, decode
+from chengnao.sensing.protocols.hj212 import CRC_BYTES, FRAME_START, HEAD_BYTES, Frame, decode
+from chengnao.sensing.protocols.shape import Refusal
 
 _MAX_GARBAGE = 4096
 _BLANK = b"\r\n \t\x00"
@@ -136,50 +133,3 @@ def _good_inside(data: bytes, position: int) -> int | None:
             return start.start()
         position = start.start() + 2
     return None
-
-
-@dataclass(frozen=True)
-class StreamReport:
-    """What one piece of recorded traffic holds."""
-
-    frames: list[Frame] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
-    kind: str = "frame"
-
-    def fields(self) -> dict[str, Any]:
-        return {
-            "frames": len(self.frames),
-            "CN": [frame.cn for frame in self.frames],
-            "stream": self.kind,
-            "decoded": [frame.fields() for frame in self.frames],
-            "skipped": [{"code": bad.code, "bytes": len(bad.raw), **bad.params} for bad in self.refused],
-        }
-
-
-def read_recording(raw: bytes) -> StreamReport:
-    """Read recorded traffic. ``kind`` is ``frame`` for one tidy frame (or nothing but one wrong one)."""
-    framer = Framer()
-    pieces = [*framer.feed(raw), *framer.close()]
-    frames = [piece for piece in pieces if isinstance(piece, Frame)]
-    refused = [piece for piece in pieces if isinstance(piece, Refusal)]
-    return StreamReport(frames, refused, _kind(pieces, len(frames)))
-
-
-def _kind(pieces: list[Frame | Refusal], good: int) -> str:
-    if good == 0:
-        return "frame"
-    if good == len(pieces):
-        return "frame" if good == 1 else "sticky"
-    first = pieces[0]
-    if isinstance(first, Refusal):
-        return "leading_garbage" if all(code == "garbage" for code in _leading(pieces)) else "bad_then_good"
-    if isinstance(pieces[-1], Frame):
-        return "good_bad_good"
-    return "trailing_garbage" if pieces[-1].code == "garbage" else "good_then_bad"
-
-
-def _leading(pieces: list[Frame | Refusal]) -> Iterator[str]:
-    for piece in pieces:
-        if isinstance(piece, Frame):
-            return
-        yield piece.code

@@ -7,14 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from chengnao.kernel.errors import Conflict
-
-
-class Source(StrEnum):
-    """The gateway that something came in by."""
-
-    HTTP = "http"
-    MQTT = "mqtt"
-    HJ212 = "hj212"
+from chengnao.sensing.devices.model import Protocol
 
 
 class Form(StrEnum):
@@ -46,7 +39,7 @@ class Held:
     """One piece that was refused. `count` tells how many more like it came in the same minute and were not kept."""
 
     id: str
-    source: Source
+    source: Protocol
     peer: str
     device_hint: str
     reason: str

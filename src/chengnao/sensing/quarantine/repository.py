@@ -11,7 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.paging import Page, PageRequest
 from chengnao.kernel.repository import Repository, contains
-from chengnao.sensing.quarantine.model import Form, Held, Source, State
+from chengnao.sensing.devices.model import Protocol
+from chengnao.sensing.quarantine.model import Form, Held, State
 from chengnao.sensing.quarantine.tables import HeldRow
 
 
@@ -79,7 +80,7 @@ class QuarantineRepository(Repository):
 def _held(row: HeldRow) -> Held:
     return Held(
         id=row.id,
-        source=Source(row.source),
+        source=Protocol(row.source),
         peer=row.peer,
         device_hint=row.device_hint,
         reason=row.reason,

@@ -9,8 +9,9 @@ from pydantic import BaseModel, Field
 from chengnao.kernel.access.model import Principal
 from chengnao.kernel.messages import message
 from chengnao.kernel.web import PageDep, PageOf, ScopeDep, UowDep, check, require
+from chengnao.sensing.devices.model import Protocol
 from chengnao.sensing.quarantine import service
-from chengnao.sensing.quarantine.model import Form, Held, Source, State
+from chengnao.sensing.quarantine.model import Form, Held, State
 from chengnao.sensing.quarantine.repository import HeldFilter, QuarantineRepository
 
 router = APIRouter(tags=["quarantine"])
@@ -24,7 +25,7 @@ class HeldOut(BaseModel):
     """`count`: how many more like it came in the same minute and were not kept; `outcome`: of the last replay."""
 
     id: str
-    source: Source
+    source: Protocol
     peer: str
     device: str
     reason: str
@@ -64,7 +65,7 @@ async def list_held(
     scope: ScopeDep,
     uow: UowDep,
     page: PageDep,
-    source: Source | None = None,
+    source: Protocol | None = None,
     reason: Annotated[str, Query(max_length=64)] = "",
     state: State | None = None,
     q: Annotated[str, Query(max_length=100)] = "",

@@ -1,0 +1,49 @@
+"""From what a device reports to readings: under which metric, in which unit, with which quality."""
+
+import re
+from datetime import datetime
+
+from chengnao.sensing.gateways.batching import Rows
+from chengnao.sensing.gateways.intake import LATE_MS, NEWEST_MS, OLDEST_MS
+from chengnao.sensing.gateways.registry import Entry
+from chengnao.sensing.protocols.shape import Refusal, Report
+from chengnao.sensing.readings.model import Quality
+
+_UNFIT = re.compile(r"[^a-z0-9_.]")
+
+
+def rows_of(report: Report, entry: Entry, now: int) -> Rows | Refusal:
+    """The readings of a report; `now` in milliseconds.
+
+    A point that neither the device nor its class maps is kept under `<protocol>.<point>`. Refused as a whole: a time
+    outside the window.
+    """
+    time = now if report.time is None else _milliseconds(report.time)
+    if not now - OLDEST_MS <= time <= now + NEWEST_MS:
+        shown = "" if report.time is None else report.time.isoformat()
+        return Refusal("reading_time_window", report.raw, {"field": "time", "value": shown})
+    late = time < now - report.period_ms - LATE_MS
+    points, metrics = entry.points, entry.kind.metrics
+    rows = Rows()
+    for point, value, quality, suffix in report.values:
+        mapped = points.get(point)
+        if mapped is None:
+            metric = f"{entry.protocol}.{_UNFIT.sub('_', point.lower())[:50]}"
+        else:
+            metric = mapped.metric
+            value = value * mapped.factor + mapped.offset  # noqa: PLW2901
+            known = metrics.get(metric)
+            if quality is Quality.GOOD and known is not None and not known.low <= value <= known.high:
+                quality = Quality.OUT_OF_RANGE  # noqa: PLW2901
+        rows.metric.append(metric + suffix)
+        rows.value.append(value)
+        rows.quality.append((Quality.LATE if late and quality is Quality.GOOD else quality).value)
+    count = len(rows.metric)
+    rows.device = [entry.id] * count
+    rows.time = [time] * count
+    rows.received_at = [now] * count
+    return rows
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
