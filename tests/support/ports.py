@@ -3,7 +3,7 @@
 import random
 import socket
 
-OFFSETS = (0, 10, 12, 13, 22, 23, 24, 30, 31)
+OFFSETS = (0, *range(10, 25), 30, 31)
 
 
 def free_block() -> int:

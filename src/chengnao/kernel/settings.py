@@ -26,13 +26,24 @@ from chengnao.kernel.errors import Invalid
 from chengnao.kernel.files import write_atomically
 from chengnao.kernel.ids import new_secret
 
-Port = Literal["web", "gateway", "hj212", "mqtt", "nats", "nats_monitor", "store", "models", "agents"]
+Port = Literal[
+    "web", "gateway", "hj212", "mqtt", "jt808", "sl651", "gb26875", "gb32960", "gb28181", "dlt645", "cjt188", "coap",
+    "nats", "nats_monitor", "store", "models", "agents",
+]  # fmt: skip
 
 _OFFSETS: dict[Port, int] = {
     "web": 0,
     "gateway": 10,
     "hj212": 12,
     "mqtt": 13,
+    "jt808": 14,
+    "sl651": 15,
+    "gb26875": 16,
+    "gb32960": 17,
+    "gb28181": 18,
+    "dlt645": 19,
+    "cjt188": 20,
+    "coap": 21,
     "nats": 22,
     "nats_monitor": 23,
     "store": 24,

@@ -9,6 +9,19 @@ from chengnao.sensing.protocols.shape import Wire
 
 _WIRES = {
     "hj212": "hj212_dialogue",
+    "jt808": "jt808_dialogue",
+    "jt809": "jt809",
+    "jt1078": "jt1078",
+    "sl651": "sl651_dialogue",
+    "gb26875": "gb26875_dialogue",
+    "gb32960": "gb32960_dialogue",
+    "gb28181": "gb28181_dialogue",
+    "dlt645": "dlt645_dialogue",
+    "cjt188": "cjt188_dialogue",
+    "modbus": "modbus",
+    "sparkplug": "sparkplug",
+    "lorawan": "lorawan",
+    "coap": "coap",
 }
 
 
