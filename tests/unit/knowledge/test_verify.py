@@ -8,6 +8,7 @@ import pytest
 
 from chengnao.knowledge.evals.planted import planted
 from chengnao.knowledge.evals.sets import city_texts
+from chengnao.knowledge.grounding.marks import misplaced
 from chengnao.knowledge.grounding.verify import Fault, quoted, supports
 from chengnao.knowledge.reading.plain import read_markdown
 from chengnao.knowledge.splitting import split
@@ -91,3 +92,25 @@ def _hold(texts: list[str], least: float) -> None:
     assert passed == []
     assert counted[False, False] > 500
     assert counted[True, True] >= least * (counted[True, True] + counted[True, False])
+
+
+SELLING = "禁止销售未取得许可生产的设备，未经检验的设备，或者已经报废的设备。取得许可的，可以销售；没有检验的不得使用。"
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "禁止销售取得许可生产的设备，未经检验的设备，或者已经报废的设备。",
+        "可以销售未取得许可生产的设备，未经检验的设备，或者已经报废的设备。",
+        "取得许可的，不得销售。",
+        "未取得许可的，可以销售。",
+        "检验的不得使用。",
+    ],
+)
+def test_a_denial_stands_where_the_source_has_it_even_among_others(claim: str) -> None:
+    assert not supports(SELLING, claim).holds
+
+
+def test_a_denial_in_another_word_for_it_is_the_same() -> None:
+    assert not misplaced("严禁销售未取得许可生产的设备。", SELLING)
+    assert not misplaced("未检验的不能使用。", SELLING)

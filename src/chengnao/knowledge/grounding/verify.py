@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from chengnao.knowledge.grounding.facts import Amount, amounts, bodies, contradicts
+from chengnao.knowledge.grounding.marks import misplaced
 from chengnao.knowledge.text import bare, canonical, plain, query_terms, sentences
 
 LEAST_SHARE = 0.8
@@ -71,6 +72,8 @@ def supports(text: str, sentence: str, context: str = "", quote: str | None = No
         if contradicts(part, carries):
             return Support(Fault.DENIAL, carries)
     fine = [part for part in _FINE.split(claim) if len(bare(part)) >= 2]
+    if misplaced(claim, text) or any(misplaced(part, text) for part in fine):
+        return Support(Fault.DENIAL, clause)
     for part in fine:
         share, strange = covered(part, f"{context}\n{text}")
         if share < LEAST_SHARE or strange > _STRANGE:
