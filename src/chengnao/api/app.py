@@ -26,7 +26,6 @@ from chengnao.incident.dispatch import routes as dispatch
 from chengnao.incident.drafts import routes as drafts
 from chengnao.incident.drafts.queue import ReadingQueue
 from chengnao.incident.importing import routes as importing
-from chengnao.incident.importing.reading import SIZE_LIMIT as IMPORT_LIMIT
 from chengnao.incident.limits import routes as limits
 from chengnao.incident.merging import routes as merging
 from chengnao.incident.open311 import routes as open311
@@ -38,6 +37,7 @@ from chengnao.kernel.access import routes as access
 from chengnao.kernel.calendar_days import routes as calendar
 from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.organisation import routes as organisation
+from chengnao.kernel.tabular.files import SIZE_LIMIT as IMPORT_LIMIT
 from chengnao.kernel.web import ERRORS, Context, answer, install_error_handlers
 from chengnao.knowledge import routes as knowledge
 from chengnao.models.deployment import routes as model_deployments

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from chengnao.incident.importing import service
-from chengnao.incident.importing.files import file_of, keep_file
+from chengnao.incident.importing.files import file_of
 from chengnao.incident.importing.jobs import Counts, Job, JobState, KeptRow, RowState
 from chengnao.incident.importing.model import Mode
 from chengnao.incident.importing.repository import ImportRepository, RowFilter
@@ -30,6 +30,7 @@ from chengnao.kernel.ids import new_id
 from chengnao.kernel.paging import PageRequest
 from chengnao.kernel.privacy.vault import Vault
 from chengnao.kernel.settings import Settings
+from chengnao.kernel.tabular.files import keep_file
 from chengnao.supervision.evaluation.replay import differences
 from tests.support.loop import DISPATCHER, WATER, YUZHONG, make_city, person
 
@@ -54,7 +55,7 @@ class Imports:
     async def hand_in(self, rows: Sequence[Sequence[str]], actor: Principal = DISPATCHER, **how: Any) -> Job:
         data = "\n".join(",".join(row) for row in rows).encode()
         import_id = new_id()
-        digest = keep_file(self.home, import_id, io.BytesIO(data))
+        digest = keep_file(file_of(self.home, import_id), io.BytesIO(data))
         async with self.database.unit_of_work() as uow:
             job = await service.open_import(uow, actor, import_id, service.Handed("台账.csv", digest, **how))
             await uow.commit()

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from chengnao.incident.importing import service
 from chengnao.incident.importing.divisions import DivisionIndex, placed
-from chengnao.incident.importing.files import keep_file
+from chengnao.incident.importing.files import file_of
 from chengnao.incident.importing.jobs import Counts, Job, JobState, RowState
 from chengnao.incident.importing.model import BadRow, Crs, Mode, Odd, Row
 from chengnao.incident.importing.reading import Book, Reading, read_file
@@ -32,6 +32,7 @@ from chengnao.kernel.errors import ChengnaoError, Conflict, Invalid, Unavailable
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.organisation.model import CITY, Division, read_divisions
 from chengnao.kernel.settings import load_settings
+from chengnao.kernel.tabular.files import keep_file
 
 _PATIENCE = 60
 """Seconds until a file that nobody begins to read is left to the worker."""
@@ -178,7 +179,7 @@ async def _take_in(file: Path, handed: service.Handed, tell: _Teller) -> None:
         await database.check()
         import_id = new_id()
         with file.open("rb") as source:
-            digest = await asyncio.to_thread(keep_file, settings.home, import_id, source)
+            digest = await asyncio.to_thread(keep_file, file_of(settings.home, import_id), source)
         async with database.unit_of_work() as uow:
             job = await service.open_import(uow, _ACTOR, import_id, replace(handed, digest=digest))
             await uow.commit()

@@ -1,47 +1,11 @@
-"""The files that were handed in and are not read yet: they hold personal details, and only the platform reads them."""
+"""Where the files lie that were handed in and are not read yet: they hold personal details."""
 
-import hashlib
-import os
-import time
 from pathlib import Path
-from typing import BinaryIO
 
-from chengnao.incident.importing.reading import SIZE_LIMIT
-from chengnao.kernel.errors import Invalid
 
-_CHUNK = 2**20
+def folder_of(home: Path) -> Path:
+    return home / "imports"
 
 
 def file_of(home: Path, import_id: str) -> Path:
-    return home / "imports" / import_id
-
-
-def keep_file(home: Path, import_id: str, source: BinaryIO) -> str:
-    """Keep the file durably until it is read; returns its digest. Raises Invalid where it is too large."""
-    path = file_of(home, import_id)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    digest, size = hashlib.sha256(), 0
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            while chunk := source.read(_CHUNK):
-                size += len(chunk)
-                if size > SIZE_LIMIT:
-                    limit_mb = SIZE_LIMIT // 2**20
-                    raise Invalid("import_file_large", field="file", size_mb=size // 2**20, limit_mb=limit_mb)
-                digest.update(chunk)
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return digest.hexdigest()
-
-
-def forget_files(home: Path, wanted: set[str]) -> None:
-    """Remove the files of no import that is to be read: those that a crash left, older than an hour."""
-    before = time.time() - 3600
-    folder = file_of(home, "")
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if path.name not in wanted and path.stat().st_mtime < before:
-            path.unlink(missing_ok=True)
+    return folder_of(home) / import_id

@@ -9,7 +9,9 @@ from pathlib import Path
 from chengnao.incident.importing.columns import Columns, field_of, find_header, no_header, require_columns
 from chengnao.incident.importing.model import BadRow, Crs, Mode, Odd, ReportRow, Row, RowError, SheetReport, Spot
 from chengnao.incident.importing.rows import RawRow, RowParser
-from chengnao.incident.importing.text import (
+from chengnao.kernel.errors import Invalid
+from chengnao.kernel.tabular.files import SIZE_LIMIT
+from chengnao.kernel.tabular.text import (
     JsonLine,
     Line,
     encoding_of,
@@ -18,10 +20,8 @@ from chengnao.incident.importing.text import (
     records,
     sniff_delimiter,
 )
-from chengnao.incident.importing.workbook import Merge, WorkSheet, open_workbook
-from chengnao.kernel.errors import Invalid
+from chengnao.kernel.tabular.workbook import Merge, WorkSheet, open_workbook
 
-SIZE_LIMIT = 200 * 2**20
 ROW_LIMIT = 1_000_000
 HEAD = 40
 """In so many rows the header is looked for."""

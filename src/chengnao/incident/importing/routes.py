@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Form, Request, UploadFile
 from pydantic import BaseModel, Field
 
 from chengnao.incident.importing import service
-from chengnao.incident.importing.files import keep_file
+from chengnao.incident.importing.files import file_of
 from chengnao.incident.importing.jobs import Job, RowState
 from chengnao.incident.importing.model import Crs, Mode, Odd
 from chengnao.incident.importing.repository import ImportRepository, RowFilter
@@ -18,6 +18,7 @@ from chengnao.incident.reports.model import Channel
 from chengnao.kernel.access.model import Principal
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.ids import new_id
+from chengnao.kernel.tabular.files import keep_file
 from chengnao.kernel.web import Context, ContextDep, Id, PageDep, PageOf, ScopeDep, UowDep, check, require
 
 router = APIRouter(tags=["incident"])
@@ -46,7 +47,7 @@ async def import_reports(
     """
     await check(request, principal, "import.write", division_code or principal.division_code, None)
     import_id = new_id()
-    digest = await asyncio.to_thread(keep_file, context.settings.home, import_id, file.file)
+    digest = await asyncio.to_thread(keep_file, file_of(context.settings.home, import_id), file.file)
     name = (file.filename or "").replace("\\", "/").rsplit("/", 1)[-1][:200]
     handed = service.Handed(name, digest, channel, crs, mode, division_code)
     job = await service.open_import(uow, principal, import_id, handed)

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chengnao.kernel.clock import CST
@@ -55,25 +55,6 @@ class Moment:
     def end(self) -> datetime:
         """The last second that the text allows: of a day, 23:59:59."""
         return self.at + timedelta(days=1, seconds=-1) if self.day_only else self.at
-
-
-def cell_text(value: Any) -> str:
-    """What a cell shows: whole numbers without a point, days without a time, no control characters."""
-    match value:
-        case None:
-            return ""
-        case str():
-            return "".join(c for c in value if c >= " " or c in "\n\t").strip()
-        case bool():
-            return "TRUE" if value else "FALSE"
-        case float() if value.is_integer() and abs(value) < 1e15:
-            return str(int(value))
-        case datetime():
-            return value.isoformat(" ", "seconds")
-        case date() | time():
-            return value.isoformat()
-        case _:
-            return str(value)
 
 
 def parse_moment(text: str) -> Moment:

@@ -15,13 +15,14 @@ from typing import Any
 import orjson
 from sqlalchemy.exc import SQLAlchemyError
 
-from chengnao.incident.importing.files import file_of, forget_files
+from chengnao.incident.importing.files import file_of, folder_of
 from chengnao.incident.importing.jobs import Job, JobState, ReadRow
 from chengnao.incident.importing.repository import ImportRepository
 from chengnao.incident.importing.taking import Taking, take_batch
 from chengnao.incident.reports.service import Desk
 from chengnao.kernel.database import Database
 from chengnao.kernel.errors import ChengnaoError
+from chengnao.kernel.tabular.files import forget_files
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class ImportWorker:
         async with self._database.unit_of_work() as uow:
             jobs = await ImportRepository(uow.session).unfinished()
         if not jobs:
-            await asyncio.to_thread(forget_files, self._home, set())
+            await asyncio.to_thread(forget_files, folder_of(self._home), set())
         for job in jobs:
             try:
                 await (self._take(job) if job.state is JobState.TAKING else self._read(job))

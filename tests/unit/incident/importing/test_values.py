@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from chengnao.incident.importing.values import (
     EARLIEST,
     Unreadable,
-    cell_text,
     parse_degrees,
     parse_moment,
     parse_pair,
 )
 from chengnao.kernel.clock import CST
+from chengnao.kernel.tabular.cells import cell_text
 
 
 @pytest.mark.parametrize(

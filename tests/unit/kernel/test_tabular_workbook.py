@@ -8,10 +8,10 @@ import openpyxl
 import pytest
 from openpyxl.worksheet.worksheet import Worksheet
 
-from chengnao.incident.importing import workbook
 from chengnao.incident.importing.model import BadRow, Odd, ReportRow
 from chengnao.incident.importing.reading import Book, Reading, read_file
 from chengnao.kernel.errors import Invalid
+from chengnao.kernel.tabular import workbook
 
 HOW = Reading(datetime(2026, 11, 25, 4, 0, tzinfo=UTC))
 HEADER = ["工单号", "诉求内容", "类别", "区县", "来电时间", "办结时间", "经度", "纬度", "联系电话", "备注"]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetVisibleEnum
 
-from chengnao.incident.importing.values import cell_text
 from chengnao.kernel.errors import Invalid
+from chengnao.kernel.tabular.cells import cell_text
 
 UNPACKED_LIMIT = 2**30
 """Bytes of a workbook once unpacked: a small file can unpack to more than any memory."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import orjson
 
-from chengnao.incident.importing.values import cell_text
+from chengnao.kernel.tabular.cells import cell_text
 
 DELIMITERS = (",", "\t", ";", "|")
 _SAMPLE = 2**20

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from chengnao.incident.importing.text import encoding_of, json_lines, records
+from chengnao.kernel.tabular.text import encoding_of, json_lines, records
 
 TEXT = "诉求内容,地址\n路灯不亮,民权路\n"
 

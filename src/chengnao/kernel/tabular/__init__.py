@@ -1,0 +1,1 @@
+"""Tables as people hand them in: Excel workbooks, CSV, JSON lines."""
