@@ -104,8 +104,11 @@ class LineGateway:
 
         Raises Invalid where its protocol has no such command.
         """
-        link, entry = self.of_device.get(device_id), self.intake.cache.devices.get(device_id)
-        if link is None or entry is None:
+        entry = self.intake.cache.devices.get(device_id)
+        if entry is None:
+            return False
+        link = self.of_device.get(device_id) or self.of_device.get(str(entry.settings.get("via")))
+        if link is None:
             return False
         return link.order(command, entry)
 

@@ -16,18 +16,23 @@ def rows_of(report: Report, entry: Entry, now: int) -> Rows | Refusal:
     """The readings of a report; `now` in milliseconds.
 
     A point that neither the device nor its class maps is kept under `<protocol>.<point>`. Refused as a whole: a time
-    outside the window.
+    outside the window, the report's own or that of one of its values.
     """
-    time = now if report.time is None else _milliseconds(report.time)
-    if not now - OLDEST_MS <= time <= now + NEWEST_MS:
-        shown = "" if report.time is None else report.time.isoformat()
-        return Refusal("reading_time_window", report.raw, {"field": "time", "value": shown})
-    late = time < now - report.period_ms - LATE_MS
+    times = [report.time] if report.time is not None else []
+    for moment in (*times, *(each.time for each in report.values if each.time is not None)):
+        if not now - OLDEST_MS <= _milliseconds(moment) <= now + NEWEST_MS:
+            return Refusal("reading_time_window", report.raw, {"field": "time", "value": moment.isoformat()})
+    common = now if report.time is None else _milliseconds(report.time)
+    late_before = now - report.period_ms - LATE_MS
     points, metrics = entry.points, entry.kind.metrics
     rows = Rows()
-    for point, value, quality, suffix in report.values:
+    for point, value, quality, suffix, own in report.values:
+        time = common if own is None else _milliseconds(own)
+        late = time < late_before
         mapped = points.get(point)
         if mapped is None:
+            if point in report.personal:
+                continue
             metric = f"{entry.protocol}.{_UNFIT.sub('_', point.lower())[:50]}"
         else:
             metric = mapped.metric
@@ -37,10 +42,10 @@ def rows_of(report: Report, entry: Entry, now: int) -> Rows | Refusal:
                 quality = Quality.OUT_OF_RANGE  # noqa: PLW2901
         rows.metric.append(metric + suffix)
         rows.value.append(value)
+        rows.time.append(time)
         rows.quality.append((Quality.LATE if late and quality is Quality.GOOD else quality).value)
     count = len(rows.metric)
     rows.device = [entry.id] * count
-    rows.time = [time] * count
     rows.received_at = [now] * count
     return rows
 

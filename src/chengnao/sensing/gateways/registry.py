@@ -44,6 +44,7 @@ class Entry:
     address: str = ""
     settings: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     points: Mapping[str, Point] = field(default_factory=lambda: _NOTHING)
+    behind: Mapping[str, "Entry"] = field(default_factory=lambda: _NOTHING)
 
 
 class RegistryCache:
@@ -52,6 +53,7 @@ class RegistryCache:
     def __init__(self) -> None:
         self.devices: dict[str, Entry] = {}
         self._addresses: dict[str, dict[str, Entry]] = {}
+        self._behind: dict[str, dict[str, Entry]] = {}
         self.classes = list(device_classes().values())
         self.metrics: dict[str, int] = {}
         self.low, self.high = self._ranges()
@@ -83,17 +85,36 @@ class RegistryCache:
             if entry is None:
                 entry = Entry(len(self.devices), device.id, "", None, self.classes[number], number)
                 self.devices[device.id] = entry
+                entry.behind = self._behind.get(device.id, _NOTHING)
             entry.division_code, entry.unit_id = device.division_code, device.unit_id
             entry.kind, entry.class_index = self.classes[number], number
             known = self._addresses.setdefault(entry.protocol, {})
             if known.get(entry.address) is entry:
                 del known[entry.address]
+            self._leave(entry)
             entry.protocol, entry.address = device.protocol, device.address or device.id
             entry.settings = device.settings or _NOTHING
             of_class = entry.kind.points.get(device.protocol, _NOTHING)
             entry.points = {**of_class, **device.points} if device.points else of_class
             if entry.protocol is not Protocol.HTTP:  # found by their ids
                 self._addresses.setdefault(entry.protocol, {})[entry.address] = entry
+            self._join(entry)
+
+    def _leave(self, entry: Entry) -> None:
+        """It may be reached another way from now on."""
+        via = entry.settings.get("via")
+        if isinstance(via, str) and self._behind.get(via, _NOTHING).get(entry.address) is entry:
+            del self._behind[via][entry.address]
+
+    def _join(self, entry: Entry) -> None:
+        via = entry.settings.get("via")
+        if isinstance(via, str):
+            if via not in self._behind:
+                self._behind[via] = {}
+                through = self.devices.get(via)
+                if through is not None:
+                    through.behind = self._behind[via]
+            self._behind[via][entry.address] = entry
 
 
 class RegistryFeed:

@@ -80,6 +80,10 @@ class Known(Protocol):
     def settings(self) -> Mapping[str, Any]:
         """What the protocol needs to know of this device: a datum, a key, a register map."""
 
+    @property
+    def behind(self) -> Mapping[str, "Known"]:
+        """The devices that are reached through this one (their setting `via` names its id), by their addresses."""
+
 
 class Value(NamedTuple):
     """One value of one point, under the protocol's own name for the point, in the protocol's own unit."""
@@ -89,11 +93,16 @@ class Value(NamedTuple):
     quality: Quality = Quality.GOOD
     suffix: str = ""
     """Added to the metric's name: `_hour` for the mean of an hour."""
+    time: datetime | None = None
+    """When it was measured, where that is not the report's time (a series, a batch)."""
 
 
 @dataclass(slots=True)
 class Report:
-    """What a device measured at one moment; `reply` is sent once the values are on the log's disk."""
+    """What a device measured at one moment; `reply` is sent once the values are on the log's disk.
+
+    A frame with several moments gives several; the last alone carries the reply, which then stands for all of them.
+    """
 
     values: Sequence[Value]
     time: datetime | None
@@ -104,8 +113,12 @@ class Report:
     """Sent in place of `reply` where the device sends more than it may; once a second at most."""
     period_ms: int = 0
     """`time` is when a period of this length begins, so that the report is not late before its end."""
+    wrong: bytes = b""
+    """Sent in place of `reply` where `time` cannot be (2070): the values are held, and sending them again helps none."""
     device: str | None = None
     """Address of the device that measured, where it is not the one that speaks (a meter behind a concentrator)."""
+    personal: frozenset[str] = frozenset()
+    """Points that may tell where a person is: kept only where the device or its class maps them."""
 
 
 @dataclass(slots=True)
