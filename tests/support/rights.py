@@ -6,7 +6,7 @@ VIEW = {
     "division.read", "unit.read", "roster.read", "device.read", "reading.read", "threshold.read", "warning.read",
     "incident.read", "task.read", "report.read", "responsibility.read", "evaluation.read", "situation.read",
     "calendar.read", "limit.read", "supervision.read", "review.read", "category_rule.read", "content.review",
-    "agent.read", "agent.run", "token.own", "knowledge.read",
+    "agent.read", "agent.run", "token.own", "knowledge.read", "command.read", "subscription.read",
 }  # fmt: skip
 DESK = {
     f"incident.{verb}"
@@ -19,7 +19,7 @@ ALLOWED: dict[Role, set[str]] = {
     Role.DUTY_OFFICER: VIEW
     | DESK
     | {"content.decide", "incident.close", "incident.reopen", "roster.write", "calendar.write", "limit.write"}
-    | {"review.write", "proposal.write", "proposal.decide", "approval.decide"},
+    | {"review.write", "proposal.write", "proposal.decide", "approval.decide", "command.ask", "command.decide"},
     Role.DISPATCHER: VIEW
     | DESK
     | {"responsibility.write", "review.write", "proposal.write", "category_rule.write", "approval.decide"},
@@ -29,10 +29,11 @@ ALLOWED: dict[Role, set[str]] = {
     Role.VERIFIER: VIEW | {f"incident.{verb}" for verb in ("verify", "rework", "note")},
     Role.STEWARD: VIEW
     | {"device.write", "quarantine.read", "quarantine.write", "threshold.write", "responsibility.write", "limit.write"}
-    | {"proposal.write", "proposal.decide", "category_rule.write", "approval.decide", "knowledge.write"},
+    | {"proposal.write", "proposal.decide", "category_rule.write", "approval.decide", "knowledge.write"}
+    | {"command.ask", "command.decide"},
     Role.OPERATOR: VIEW
     | {"user.read", "user.write", "token.read", "token.write", "system.read", "unit.write", "device.write"}
-    | {"quarantine.read", "calendar.write"}
+    | {"quarantine.read", "calendar.write", "command.ask", "subscription.write"}
     | {"agent.publish", "agent.waive", "agent.connect"}
     | {"model.read", "model.write", "model_key.read", "model_key.write", "training.write"},
     Role.AUDITOR: VIEW

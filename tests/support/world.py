@@ -62,6 +62,9 @@ from chengnao.models.training.repository import TrainingRepository
 from chengnao.review.proposals.changes import ResponsibilityChange
 from chengnao.review.proposals.service import make
 from chengnao.review.service import open_by_hand
+from chengnao.sensing.commands.model import DeviceCommand, State, key_at
+from chengnao.sensing.commands.model import Effect as CommandEffect
+from chengnao.sensing.commands.repository import CommandRepository
 from chengnao.sensing.devices.model import Device, Protocol
 from chengnao.sensing.devices.service import put_all
 from chengnao.sensing.quarantine import model as quarantine
@@ -152,6 +155,7 @@ async def _records(uow: UnitOfWork, settings: Settings, division: str, mark: str
     await put_unit(uow, Unit(records.unit, f"单位{division}", division))
     ids["device"] = f"device-{division}"
     await put_all(uow, [_device(records, mark)])
+    ids["command"] = await _command(uow, records, mark)
     ids["threshold"] = (await add_rule(uow, _rule(records, mark))).id
     warning = _warning(uow, records, mark)
     await WarningRepository(uow.session).put_warnings([warning])
@@ -341,6 +345,28 @@ def _device(records: Records, mark: str) -> Device:
         place_ok=True,
         interval_seconds=60,
     )
+
+
+async def _command(uow: UnitOfWork, records: Records, mark: str) -> str:
+    now = uow.clock.now()
+    command = DeviceCommand(
+        id=new_id(),
+        device_id=records.ids["device"],
+        name="calibrate",
+        arguments={},
+        key=key_at(now),
+        effect=CommandEffect.ACT,
+        state=State.ASKED,
+        reason=mark,
+        asked_by=f"asker-{records.division}",
+        asked_by_name=mark,
+        asked_at=now,
+        expires_at=now + timedelta(hours=1),
+        division_code=records.division,
+        unit_id=records.unit,
+    )
+    await CommandRepository(uow.session).add(command)
+    return command.id
 
 
 def _rule(records: Records, mark: str) -> ThresholdRule:

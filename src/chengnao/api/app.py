@@ -47,6 +47,7 @@ from chengnao.models.registry import routes as models
 from chengnao.models.training import routes as training
 from chengnao.review import routes as review
 from chengnao.review.proposals import routes as proposals
+from chengnao.sensing.commands import routes as commands
 from chengnao.sensing.devices import routes as devices
 from chengnao.sensing.quarantine import routes as quarantine
 from chengnao.sensing.readings import routes as readings
@@ -64,6 +65,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     calendar.router,
     devices.router,
     readings.router,
+    commands.router,
     quarantine.router,
     warning.router,
     incident.router,

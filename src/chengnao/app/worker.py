@@ -21,6 +21,7 @@ from chengnao.kernel.settings import Settings, load_secrets
 from chengnao.knowledge.worker import KnowledgeWorker
 from chengnao.review.handlers import CONSUMER as REVIEW
 from chengnao.review.handlers import ReviewHandlers
+from chengnao.sensing.commands.ending import end_commands
 from chengnao.sensing.readings.store import ReadingsStore
 from chengnao.supervision.deadlines import Deadlines
 from chengnao.supervision.handlers import CONSUMER, Handlers
@@ -52,6 +53,7 @@ async def run(settings: Settings) -> None:
                 group.create_task(bus.consume_events(REVIEW, ReviewHandlers(database).handle))
                 group.create_task(ImportWorker(database, settings.home, desk_at(settings.home)).run())
                 group.create_task(KnowledgeWorker(database, settings.home).run())
+                group.create_task(end_commands(database))
                 group.create_task(_tidy(settings, database, deadlines))
                 group.create_task(_tell_lag(heartbeat, watch, bus))
                 group.create_task(train_first(settings))

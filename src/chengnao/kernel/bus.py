@@ -189,6 +189,19 @@ class Bus:
 
         await self.client.subscribe("events.>", cb=receive)
 
+    async def tell(self, subject: str, text: str) -> None:
+        """Say something to whoever listens now; nothing is lost where nobody does or the bus is away."""
+        with suppress(NatsError, OSError):
+            await self.client.publish(subject, text.encode())
+
+    async def listen(self, subject: str, handle: Callable[[str], Awaitable[None]]) -> None:
+        """Give what is told on the subject from now on to `handle`, at most once."""
+
+        async def receive(message: Msg) -> None:
+            await handle(message.data.decode("utf-8", "replace"))
+
+        await self.client.subscribe(subject, cb=receive)
+
     async def close(self) -> None:
         """Send what waits and end the connection. (Draining would wait for pulls that nobody answers any more.)"""
         with suppress(NatsError, OSError, TimeoutError):

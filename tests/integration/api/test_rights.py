@@ -31,6 +31,7 @@ def asked(name: str, records: Records) -> Asked:
         "token_id": records.ids["token"],
         "unit_id": records.unit,
         "device_id": records.ids["device"],
+        "command_id": records.ids["command"],
         "held_id": records.ids["quarantine"],
         "rule_id": records.ids["threshold"],
         "warning_id": records.ids["warning"],

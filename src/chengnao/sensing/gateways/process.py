@@ -17,6 +17,7 @@ from chengnao.kernel.health import Heartbeat
 from chengnao.kernel.serving import Server
 from chengnao.kernel.settings import Port, Settings
 from chengnao.sensing.gateways.batching import Committer
+from chengnao.sensing.gateways.commanding import Commander
 from chengnao.sensing.gateways.desk import QuarantineDesk
 from chengnao.sensing.gateways.http import HttpGateway
 from chengnao.sensing.gateways.intake import Intake
@@ -52,7 +53,8 @@ async def run(settings: Settings) -> None:
         desk = QuarantineDesk(database, clock)
         stack.push_async_callback(_last_flush, desk)
         stack.push_async_callback(committer.close)
-        intake = Intake(cache, feed, limiter, committer, desk, clock)
+        commander = Commander(database)
+        intake = Intake(cache, feed, limiter, committer, desk, clock, commander.hear)
 
         lines = [LineGateway(wire(name), intake) for name in LINES]
         for line, name in zip(lines, LINES, strict=True):
@@ -78,7 +80,13 @@ async def run(settings: Settings) -> None:
             intake,
             lines,
             mqtt,
-            [feed.run(), desk.run(), *(line.run() for line in lines), Replayer(intake, database).run()],
+            [
+                feed.run(),
+                desk.run(),
+                commander.run(bus, lines),
+                *(line.run() for line in lines),
+                Replayer(intake, database).run(),
+            ],
         )
 
 
