@@ -291,6 +291,7 @@ class Link(asyncio.Protocol):
         rows = rows_of(report, entry, self.intake.now_ms())
         if isinstance(rows, Refusal):
             self._refuse(rows, entry)
+            self._send(report.wrong)
         elif len(rows) == 0:
             self._send(report.reply)
         else:

@@ -15,8 +15,8 @@ _UNFIT = re.compile(r"[^a-z0-9_.]")
 def rows_of(report: Report, entry: Entry, now: int) -> Rows | Refusal:
     """The readings of a report; `now` in milliseconds.
 
-    A point that neither the device nor its class maps is kept under `<protocol>.<point>`. Refused as a whole: a time
-    outside the window, the report's own or that of one of its values.
+    A point that neither the device nor its class maps is kept under `<protocol>.<point>`, or left out where it is
+    personal. Refused as a whole: a time outside the window, the report's own or that of one of its values.
     """
     times = [report.time] if report.time is not None else []
     for moment in (*times, *(each.time for each in report.values if each.time is not None)):

@@ -99,10 +99,7 @@ class Value(NamedTuple):
 
 @dataclass(slots=True)
 class Report:
-    """What a device measured at one moment; `reply` is sent once the values are on the log's disk.
-
-    A frame with several moments gives several; the last alone carries the reply, which then stands for all of them.
-    """
+    """What a device measured at one moment; `reply` is sent once the values are on the log's disk."""
 
     values: Sequence[Value]
     time: datetime | None
@@ -114,7 +111,7 @@ class Report:
     period_ms: int = 0
     """`time` is when a period of this length begins, so that the report is not late before its end."""
     wrong: bytes = b""
-    """Sent in place of `reply` where `time` cannot be (2070): the values are held, and sending them again helps none."""
+    """Sent in place of `reply` where a time cannot be (2070): the frame is held, and sending it again helps nobody."""
     device: str | None = None
     """Address of the device that measured, where it is not the one that speaks (a meter behind a concentrator)."""
     personal: frozenset[str] = frozenset()
