@@ -49,7 +49,7 @@ def _kind(pieces: Sequence[F | Refusal], good: int) -> str:
         return "leading_garbage" if all(code == "garbage" for code in _leading(pieces)) else "bad_then_good"
     if not isinstance(last, Refusal):
         return "good_bad_good"
-    return "trailing_garbage" if last.code == "garbage" else "good_then_bad"
+    return {"garbage": "trailing_garbage", "trailing_byte": "trailing_byte"}.get(last.code, "good_then_bad")
 
 
 def _leading(pieces: Sequence[F | Refusal]) -> Iterator[str]:
