@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.clock import Clock
 from chengnao.kernel.database import Database
+from chengnao.kernel.errors import Unavailable
 from chengnao.kernel.ids import new_id
 from chengnao.sensing.devices.model import Protocol
 from chengnao.sensing.quarantine.model import Form, Held, State
@@ -35,11 +37,10 @@ class _Window:
     last: str
 
 
-class QuarantineDesk:
+class Desk(ABC):
     """Takes refused pieces; the first few of a kind in a minute are kept whole, the others only counted."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._queue: deque[Held] = deque()
         self._more: dict[str, int] = {}
@@ -107,12 +108,12 @@ class QuarantineDesk:
         return self._minute.kept < KEPT_PER_MINUTE_IN_ALL and len(self._queue) < _MAX_QUEUE
 
     async def run(self) -> None:
-        """Write what was taken until cancelled; the database may come and go."""
+        """Write what was taken until cancelled; the place they go to may be away for a while."""
         while True:
             await asyncio.sleep(_FLUSH_SECONDS)
             try:
                 await self.flush()
-            except (SQLAlchemyError, OSError) as error:
+            except (SQLAlchemyError, OSError, Unavailable) as error:
                 log.warning("the quarantine cannot be written: %s", error)
 
     async def flush(self) -> None:
@@ -120,13 +121,7 @@ class QuarantineDesk:
         pieces, more = list(self._queue), dict(self._more)
         if not pieces and not more:
             return
-        try:
-            await self._write(pieces, more)
-        except DataError:
-            # One piece that the database cannot hold must not keep the others out.
-            for piece in pieces:
-                await self._write_alone(piece)
-            await self._write([], more)
+        await self._write(pieces, more)
         for _ in pieces:
             self._queue.popleft()
         for held_id, number in more.items():
@@ -136,7 +131,28 @@ class QuarantineDesk:
             else:
                 del self._more[held_id]
 
+    @abstractmethod
     async def _write(self, pieces: list[Held], more: dict[str, int]) -> None:
+        """Keep the pieces and add to the counts of those kept before, all or nothing."""
+
+
+class QuarantineDesk(Desk):
+    """Writes into the database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        super().__init__(clock)
+        self._database = database
+
+    async def _write(self, pieces: list[Held], more: dict[str, int]) -> None:
+        try:
+            await self._write_all(pieces, more)
+        except DataError:
+            # One piece that the database cannot hold must not keep the others out.
+            for piece in pieces:
+                await self._write_alone(piece)
+            await self._write_all([], more)
+
+    async def _write_all(self, pieces: list[Held], more: dict[str, int]) -> None:
         async with self._database.unit_of_work() as uow:
             repository = QuarantineRepository(uow.session)
             await repository.add(pieces)
@@ -145,10 +161,10 @@ class QuarantineDesk:
 
     async def _write_alone(self, piece: Held) -> None:
         try:
-            await self._write([piece], {})
+            await self._write_all([piece], {})
         except DataError as error:
             log.warning("a refused piece is kept without its particulars: %s", error)
-            await self._write([replace(piece, device_hint="", peer="", params={})], {})
+            await self._write_all([replace(piece, device_hint="", peer="", params={})], {})
 
 
 def _storable(text: str) -> str:

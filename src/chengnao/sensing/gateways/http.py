@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from chengnao.kernel.access.model import Principal
 from chengnao.kernel.errors import ChengnaoError, Forbidden, Invalid, TooMany, Unauthenticated, Unavailable
@@ -18,7 +19,7 @@ from chengnao.sensing.devices.model import Protocol
 from chengnao.sensing.gateways.arrow_bodies import unreadable
 from chengnao.sensing.gateways.bodies import Refused, parse_body
 from chengnao.sensing.gateways.intake import STEP, Intake, Outcome
-from chengnao.sensing.gateways.registry import TokenCache, sender_scope
+from chengnao.sensing.gateways.registry import Tokens, sender_scope
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class TooLarge(ChengnaoError):
 class HttpGateway:
     """The application; one for each gateway process."""
 
-    def __init__(self, intake: Intake, tokens: TokenCache) -> None:
+    def __init__(self, intake: Intake, tokens: Tokens, more: Sequence[BaseRoute] = ()) -> None:
         self.intake = intake
         self.tokens = tokens
         self._in_memory = 0
@@ -41,6 +42,7 @@ class HttpGateway:
             routes=[
                 Route("/readings", self._post, methods=["POST"]),
                 Route("/healthz", _healthz, methods=["GET"]),
+                *more,
             ],
             exception_handlers={ChengnaoError: _explain, Exception: _fail},  # type: ignore[dict-item]
         )

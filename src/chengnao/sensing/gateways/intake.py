@@ -16,9 +16,9 @@ from chengnao.kernel.clock import Clock
 from chengnao.sensing.devices.model import METRIC_SHAPE, Protocol
 from chengnao.sensing.gateways.batching import Committer
 from chengnao.sensing.gateways.bodies import Body, Refused, shown_row
-from chengnao.sensing.gateways.desk import QuarantineDesk
+from chengnao.sensing.gateways.desk import Desk
 from chengnao.sensing.gateways.limits import DeviceLimiter
-from chengnao.sensing.gateways.registry import Entry, RegistryCache, RegistryFeed, may_write
+from chengnao.sensing.gateways.registry import Entry, Feed, RegistryCache, may_write
 from chengnao.sensing.protocols.shape import Receipt
 from chengnao.sensing.quarantine.model import Form
 from chengnao.sensing.readings.model import READING_SCHEMA, Quality
@@ -78,10 +78,10 @@ class Intake:
     def __init__(
         self,
         cache: RegistryCache,
-        feed: RegistryFeed,
+        feed: Feed,
         limiter: DeviceLimiter,
         committer: Committer,
-        desk: QuarantineDesk,
+        desk: Desk,
         clock: Clock,
         receipts: Callable[[str, Receipt], None] = _nobody_waits,
     ) -> None:

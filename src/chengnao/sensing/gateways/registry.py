@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -115,6 +116,20 @@ class RegistryCache:
                 if through is not None:
                     through.behind = self._behind[via]
             self._behind[via][entry.address] = entry
+
+
+class Feed(typing.Protocol):
+    """Whoever keeps a cache fresh."""
+
+    async def refresh(self) -> None:
+        """Take in what has changed; raises Unavailable where that cannot be known now."""
+
+
+class Tokens(typing.Protocol):
+    """Whoever knows the tokens of machines."""
+
+    async def principal(self, secret: str) -> Principal | None:
+        """The machine that may send readings; raises Unavailable where that cannot be known now."""
 
 
 class RegistryFeed:
