@@ -64,6 +64,8 @@ class Now(NamedTuple):
 
     time: datetime
     seconds: float
+    peer: str = ""
+    """Where the other side is seen to be, `host:port`; empty where there is no line."""
 
 
 class Known(Protocol):

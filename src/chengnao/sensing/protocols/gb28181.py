@@ -1,0 +1,342 @@
+"""GB/T 28181 (2016, 2022) signalling: one SIP message with its MANSCDP body, bytes to plain values and back.
+
+Nothing here reads a socket or a clock; finding messages in a stream is `gb28181_stream`. Media is no matter of this
+module: only what a device says about itself is read.
+"""
+
+import hashlib
+import html
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from chengnao.sensing.protocols.shape import Refusal
+
+MAX_HEAD = 16_384
+MAX_BODY = 65_536
+METHODS = (
+    "REGISTER", "MESSAGE", "NOTIFY", "SUBSCRIBE", "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE",
+    "PRACK", "REFER", "PUBLISH",
+)  # fmt: skip
+START_BYTES = 400
+"""More than a start line may have."""
+START = re.compile(
+    rb"(?:(?:%b) (?:sips?|tel):[^\r\n ]{1,300} SIP/2\.0|SIP/2\.0 [1-6][0-9]{2}(?: [^\r\n]{0,80})?)\r?\n"
+    % "|".join(METHODS).encode()
+)
+HEAD_END = re.compile(rb"\n\r?\n")
+
+_MAX_HEADERS = 100
+_ROOT_WITHIN = 1024
+_MAX_DEPTH = 8
+_FIELD_ZONE = timezone(timedelta(hours=8))
+_SHORT_NAMES = {
+    "v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "l": "content-length", "c": "content-type",
+    "o": "event", "s": "subject", "k": "supported",
+}  # fmt: skip
+_REQUIRED = {"from": "From", "to": "To", "call-id": "Call-ID", "cseq": "CSeq"}
+_USER = re.compile(r"sips?:([^@;>\s]{1,64})@")
+_CSEQ = re.compile(r"([0-9]{1,10})\s+([A-Z]+)")
+_DECLARED = re.compile(rb"<\?xml[^<>]{0,100}encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
+_ROOT = re.compile(rb"<([A-Za-z_][A-Za-z0-9_.-]{0,63})[^<>]*>")
+_CDATA = re.compile(r"<!\[CDATA\[([^\]<>]*)\]\]>")
+_ASIDE = re.compile(r"<[?!][^<>]*>")
+_TAG = re.compile(r"<(/?)([A-Za-z_][\w:.-]{0,63})([^<>]*)>")
+_ATTRIBUTE = re.compile(r"([A-Za-z_][\w:.-]{0,63})\s*=\s*[\"']([^\"']*)[\"']")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A MANSCDP body. All values are the device's own text; a repeated element is a list, and `Item` always is."""
+
+    root: str
+    charset: str
+    """As declared, whatever the bytes are."""
+    values: dict[str, Any]
+
+    def text(self, name: str) -> str:
+        """The text of a child of the root; empty where there is none."""
+        return text_of(self.values, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One SIP message, request or response. Names of headers are in lower case and in their long form."""
+
+    raw: bytes
+    start: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    declared: int | None
+    """Content-Length as it was sent; None where there was none."""
+    document: Document | None
+    warnings: tuple[str, ...] = ()
+
+    def header(self, name: str) -> str:
+        """The first value of the header; empty where there is none."""
+        return next((value for key, value in self.headers if key == name), "")
+
+    @property
+    def status(self) -> int | None:
+        """The code of a response; None for a request."""
+        return int(self.start[8:11]) if self.start.startswith("SIP/2.0 ") else None
+
+    @property
+    def method(self) -> str:
+        """Of a request its own, of a response that of the request which it answers."""
+        if self.status is None:
+            return self.start.partition(" ")[0]
+        return self.header("cseq").split()[-1]
+
+    @property
+    def uri(self) -> str:
+        """What a request is addressed to; empty for a response."""
+        return "" if self.status is not None else self.start.split(" ")[1]
+
+    @property
+    def command(self) -> str:
+        """CmdType of the body: what the message is about."""
+        return "" if self.document is None else self.document.text("CmdType")
+
+    def fields(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in self.headers:
+            key = name.replace("-", "_")
+            found[key] = f"{found[key]}, {value}" if key in found else value
+        found |= {"start": self.start, "content_length": self.declared}
+        if self.document is not None:
+            found |= {"charset": self.document.charset, "root": self.document.root, **self.document.values}
+        elif self.body:
+            found["body"] = _text(self.body)[0]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The start line and headers of a message."""
+
+    start: str
+    headers: tuple[tuple[str, str], ...]
+
+    def header(self, name: str) -> str:
+        return next((value for key, value in self.headers if key == name), "")
+
+    @property
+    def wants_document(self) -> bool:
+        """Whether a message of this kind says nothing without a body."""
+        return self.start.startswith(("MESSAGE ", "NOTIFY ")) or "xml" in self.header("content-type").lower()
+
+
+def parse_head(raw: bytes) -> Head:
+    """The head that ends with its blank line; lines that are no headers are left out."""
+    lines = [line.strip("\r").replace("\r", " ") for line in raw.decode("latin-1").split("\n")]
+    headers: list[tuple[str, str]] = []
+    for line in lines[1:]:
+        if line[:1] in {" ", "\t"} and headers:
+            name, value = headers[-1]
+            headers[-1] = (name, f"{value} {line.strip()}")
+            continue
+        name, colon, value = line.partition(":")
+        key = name.strip().lower()
+        if colon and key and len(headers) < _MAX_HEADERS:
+            headers.append((_SHORT_NAMES.get(key, key), value.strip()))
+    return Head(lines[0], tuple(headers))
+
+
+def declared_length(head: Head) -> int | str | None:
+    """Content-Length as a number, None where there is none, or the text that is no number."""
+    text = head.header("content-length")
+    if not text:
+        return None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else text
+
+
+def build(raw: bytes, head: Head, body: bytes, warnings: Sequence[str] = ()) -> Message | Refusal:
+    """The message of a head and its body; what is wrong with it is a value, never raised."""
+    names = {name for name, _ in head.headers}
+    for key, shown in _REQUIRED.items():
+        if key not in names:
+            return Refusal("missing_field", raw, {"field": shown})
+    cseq = _CSEQ.fullmatch(head.header("cseq"))
+    if cseq is None or (not head.start.startswith("SIP/") and cseq.group(2) != head.start.partition(" ")[0]):
+        return Refusal("bad_field", raw, {"field": "CSeq", "value": head.header("cseq")[:40]})
+    declared = declared_length(head)
+    if isinstance(declared, str):
+        return Refusal("bad_field", raw, {"field": "Content-Length", "value": declared[:40]})
+    found = list(warnings)
+    if not head.header("call-id"):
+        found.append("empty_call_id")
+    document = None
+    if body.lstrip().startswith(b"<"):
+        document = _document(body, found)
+        if document is None:
+            return Refusal("bad_xml", raw)
+    elif body.strip(b"\r\n \t\x00") and "xml" in head.header("content-type").lower():
+        return Refusal("bad_xml", raw)
+    return Message(raw, head.start, head.headers, body, declared, document, tuple(dict.fromkeys(found)))
+
+
+def document_end(data: bytes, start: int, end: int) -> int | None:
+    """Where the document that begins at `start` ends: behind the closing tag of its root, or None before `end`."""
+    root = _ROOT.search(data, start, min(end, start + _ROOT_WITHIN))
+    if root is None:
+        return None
+    if root.group().endswith(b"/>"):
+        return root.end()
+    mark = b"</" + root.group(1)
+    close = data.find(mark, root.end(), end)
+    while close >= 0:
+        after = data.find(b">", close + len(mark), min(end, close + len(mark) + 8))
+        if after >= 0 and not data[close + len(mark) : after].strip():
+            return after + 1
+        close = data.find(mark, close + len(mark), end)
+    return None
+
+
+def _document(body: bytes, warnings: list[str]) -> Document | None:
+    """The body's values; None where no element is opened and closed around them.
+
+    Devices put bare `&`, control characters and surplus closing tags into names and addresses; such are passed over
+    and named in the warnings. No entity is ever expanded but the five of XML.
+    """
+    declared = _DECLARED.search(body)
+    text, encoding = _text(body)
+    charset = declared.group(1).decode("ascii") if declared else ""
+    if encoding == "utf-8" and charset and charset.lower() not in {"utf-8", "utf8"}:
+        warnings.append("charset_differs")
+    elif encoding == "broken":
+        warnings.append("undecodable_text")
+    if _CONTROL.search(text):
+        warnings.append("control_characters")
+        text = _CONTROL.sub("", text)
+    text = _ASIDE.sub("", _CDATA.sub(lambda found: html.escape(found.group(1)), text))
+    stack: list[tuple[str, dict[str, Any]]] = []
+    position = 0
+    for tag in _TAG.finditer(text):
+        between, position = text[position : tag.start()], tag.end()
+        closing, name, rest = tag.groups()
+        if not closing:
+            attributes = {key: html.unescape(value) for key, value in _ATTRIBUTE.findall(rest)}
+            if len(stack) >= _MAX_DEPTH:
+                return None
+            if not rest.endswith("/"):
+                stack.append((name, attributes))
+            elif stack:
+                _put(stack[-1][1], name, attributes or "")
+            continue
+        if not any(name == opened for opened, _ in stack):
+            warnings.append("surplus_tag")
+            continue
+        while stack[-1][0] != name:
+            warnings.append("unclosed_tag")
+            opened, values = stack.pop()
+            _put(stack[-1][1], opened, values)
+        _, values = stack.pop()
+        if not stack:
+            return Document(name, charset, values)
+        _put(stack[-1][1], name, values or html.unescape(between).strip())
+    return None
+
+
+def _put(values: dict[str, Any], name: str, value: Any) -> None:
+    present = values.get(name)
+    if isinstance(present, list):
+        present.append(value)
+    elif name in values:
+        values[name] = [present, value]
+    else:
+        values[name] = [value] if name == "Item" else value
+
+
+def _text(body: bytes) -> tuple[str, str]:
+    """The body's text and what it was written in: `utf-8`, `gb18030`, or `broken`.
+
+    What the document declares says little: many devices write GB2312 above UTF-8, and GB18030 under GB2312. Bytes that
+    are whole UTF-8 of characters beyond Latin and Greek are almost never anything else.
+    """
+    try:
+        text = body.decode("utf-8")
+        if body.isascii() or all(char >= "\u2000" or char < "\x80" for char in text):
+            return text, "ascii" if body.isascii() else "utf-8"
+    except UnicodeDecodeError:
+        pass
+    try:
+        return body.decode("gb18030"), "gb18030"
+    except UnicodeDecodeError:
+        return body.decode("gb18030", "replace"), "broken"
+
+
+def text_of(values: Any, name: str) -> str:
+    """The text under the name, of a repeated element the first; empty where there is none."""
+    found = values.get(name) if isinstance(values, dict) else None
+    if isinstance(found, list) and found:
+        found = found[0]
+    return found if isinstance(found, str) else ""
+
+
+def user_of(value: str) -> str:
+    """The user of the address in a header or URI: the 20 digits of a device; empty where there is none."""
+    found = _USER.search(value)
+    return found.group(1) if found else ""
+
+
+def field_time(text: str) -> datetime | None:
+    """UTC instant of a time such as `2026-11-25T09:19:12.000`, in UTC+8 where it names no zone; None for no time."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if not 2000 <= moment.year <= 2100:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=_FIELD_ZONE)).astimezone(UTC)
+
+
+def field_text(moment: datetime) -> str:
+    """The UTC+8 text of an instant, with milliseconds, as the header Date wants it."""
+    return moment.astimezone(_FIELD_ZONE).replace(tzinfo=None).isoformat(timespec="milliseconds")
+
+
+def encode(start: str, headers: Sequence[tuple[str, str]], body: str = "") -> bytes:
+    """A message with its Content-Length; a body is written as GB18030.
+
+    Refuses (ValueError) a start line or a header that would end its line.
+    """
+    content = body.encode("gb18030")
+    lines = [start, *(f"{name}: {value}" for name, value in headers), f"Content-Length: {len(content)}"]
+    for line in lines:
+        if "\r" in line or "\n" in line:
+            raise ValueError(f"{line!r} holds the end of a line")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + content
+
+
+def answer(request: Message, status: int, reason: str, extra: Sequence[tuple[str, str]] = (), peer: str = "") -> bytes:
+    """The response to a request: same Via, From, Call-ID and CSeq, `To` with a tag.
+
+    `peer` (`host:port`) is where the request came from, told to a device behind a NAT that asks with `rport`
+    (RFC 3581).
+    """
+    vias = [value for name, value in request.headers if name == "via"]
+    if vias and peer:
+        vias[0] = _seen(vias[0], peer)
+    to = request.header("to")
+    if "tag=" not in to:
+        # The same request, sent again, must get the same tag (RFC 3261, 17.2).
+        seed = "\n".join((request.header("call-id"), request.header("cseq"), request.header("from")))
+        to += f";tag={hashlib.blake2s(seed.encode(), digest_size=6).hexdigest()}"
+    headers = [("Via", via) for via in vias]
+    headers += [("From", request.header("from")), ("To", to), ("Call-ID", request.header("call-id"))]
+    headers += [("CSeq", request.header("cseq")), *extra]
+    return encode(f"SIP/2.0 {status} {reason}", headers)
+
+
+def _seen(via: str, peer: str) -> str:
+    first, comma, others = via.partition(",")
+    host, _, port = peer.rpartition(":")
+    parts = [part.strip() for part in first.split(";")]
+    if "rport" not in (part.partition("=")[0] for part in parts):
+        return via
+    kept = [part for part in parts if part.partition("=")[0] not in {"rport", "received"}]
+    return ";".join([*kept, f"rport={port}", f"received={host}"]) + comma + others
