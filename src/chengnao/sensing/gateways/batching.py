@@ -34,6 +34,14 @@ class Rows:
     def __len__(self) -> int:
         return len(self.device)
 
+    def extend(self, more: "Rows") -> None:
+        self.device += more.device
+        self.metric += more.metric
+        self.time += more.time
+        self.value += more.value
+        self.quality += more.quality
+        self.received_at += more.received_at
+
     def table(self) -> pa.Table:
         moment = READING_SCHEMA.field("time").type
         return pa.Table.from_arrays(
@@ -95,13 +103,7 @@ class Committer:
     def add_rows(self, rows: Rows) -> asyncio.Future[None]:
         """Like `add_table`, for a few readings."""
         batch = self._open(len(rows))
-        into = batch.rows
-        into.device += rows.device
-        into.metric += rows.metric
-        into.time += rows.time
-        into.value += rows.value
-        into.quality += rows.quality
-        into.received_at += rows.received_at
+        batch.rows.extend(rows)
         return self._counted(batch, len(rows))
 
     def _open(self, count: int) -> _Batch:

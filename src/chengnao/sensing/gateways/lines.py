@@ -212,7 +212,7 @@ class Link(asyncio.Protocol):
             self._transport.close()
 
     def _now(self) -> Now:
-        return Now(self.intake.clock.now(), time.monotonic())
+        return Now(self.intake.clock.now(), time.monotonic(), self.peer)
 
     def _take(self, piece: Frame | Refusal) -> None:
         if isinstance(piece, Refusal):
@@ -257,10 +257,12 @@ class Link(asyncio.Protocol):
         self._do(self._dialogue.hear(frame, entry, self._now()), entry)
 
     def _do(self, acts: list[Act], speaker: Entry | None) -> None:
+        """Do what one frame led to. Its readings go onto the log together, so that an answer stands for all of them."""
+        rows, replies = Rows(), []
         for act in acts:
             match act:
                 case Report():
-                    self._measure(act, speaker)
+                    replies.append(self._measure(act, speaker, rows))
                 case Reply():
                     self._send(act.data)
                 case Refused():
@@ -271,8 +273,13 @@ class Link(asyncio.Protocol):
                         self.intake.receipts(speaker.id, act)
                 case Hangup():
                     self.finish()
+        if len(rows):
+            self._commit(rows, b"".join(replies))
+        else:
+            self._send(b"".join(replies))
 
-    def _measure(self, report: Report, speaker: Entry | None) -> None:
+    def _measure(self, report: Report, speaker: Entry | None, rows: Rows) -> bytes:
+        """Add the readings of the report to `rows`; what is to be answered once they are on the log's disk."""
         entry = speaker
         if report.device is not None:
             entry = self.intake.cache.of_address(self.gateway.wire.name, report.device)
@@ -280,22 +287,20 @@ class Link(asyncio.Protocol):
             address = report.device or ""
             refusal = Refusal("unknown_device", report.raw, {"field": "address", "value": address})
             self._refuse(refusal, None, hint=address)
-            return
+            return b""
         if not self.intake.limiter.take(entry.index, max(1, len(report.values))):
             params = {"field": "address", "value": entry.address, "limit": int(self.intake.limiter.rate)}
             self._refuse(Refusal("rate_limited", report.raw, params | {"retry_after": 1}), entry, counts=False)
-            if time.monotonic() - self._told_limit > 1.0:
-                self._told_limit = time.monotonic()
-                self._send(report.busy)
-            return
-        rows = rows_of(report, entry, self.intake.now_ms())
-        if isinstance(rows, Refusal):
-            self._refuse(rows, entry)
-            self._send(report.wrong)
-        elif len(rows) == 0:
-            self._send(report.reply)
-        else:
-            self._commit(rows, report.reply)
+            if time.monotonic() - self._told_limit < 1.0:
+                return b""
+            self._told_limit = time.monotonic()
+            return report.busy
+        found = rows_of(report, entry, self.intake.now_ms())
+        if isinstance(found, Refusal):
+            self._refuse(found, entry)
+            return report.wrong
+        rows.extend(found)
+        return report.reply
 
     def _commit(self, rows: Rows, reply: bytes) -> None:
         try:
