@@ -156,6 +156,18 @@ ROUTES: dict[str, Route] = {
     "GET /api/commands/{command_id}": Route("command.read"),
     "POST /api/commands/{command_id}/decision": Route("command.decide", lambda r: json(approve=True)),
     "POST /api/commands/{command_id}/withdraw": Route("command.ask"),
+    "GET /api/subscriptions/types": Route("subscription.read"),
+    "GET /api/subscriptions": Route("subscription.read"),
+    "POST /api/subscriptions": Route(
+        "subscription.write",
+        lambda r: json(
+            name="推送", url="https://1.1.1.1/hook", types=["warning.*"], division_code=r.division, unit_id=r.unit
+        ),
+    ),
+    "PATCH /api/subscriptions/{subscription_id}": Route("subscription.write", lambda r: json(state="paused")),
+    "GET /api/subscriptions/{subscription_id}/deliveries": Route("subscription.read"),
+    "POST /api/subscriptions/{subscription_id}/deliveries/{sequence}/retry": Route("subscription.write"),
+    "DELETE /api/subscriptions/{subscription_id}": Route("subscription.write"),
     "GET /api/quarantine": Route("quarantine.read"),
     "GET /api/quarantine/{held_id}": Route("quarantine.read"),
     "POST /api/quarantine/{held_id}/replay": Route("quarantine.write"),

@@ -46,8 +46,11 @@ from chengnao.kernel.database import Database, UnitOfWork
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.organisation.model import Unit
 from chengnao.kernel.organisation.service import add_duty, put_unit, seed_divisions
+from chengnao.kernel.paging import PageRequest
 from chengnao.kernel.places import Place
 from chengnao.kernel.settings import Settings
+from chengnao.kernel.subscriptions.model import DeliveryState, Subscription, SubscriptionState
+from chengnao.kernel.subscriptions.repository import SubscriptionRepository
 from chengnao.kernel.vocabulary import DataClass, Level
 from chengnao.kernel.web import SESSION_COOKIE
 from chengnao.knowledge.keeping import Handed as HandedDocument
@@ -156,6 +159,7 @@ async def _records(uow: UnitOfWork, settings: Settings, division: str, mark: str
     ids["device"] = f"device-{division}"
     await put_all(uow, [_device(records, mark)])
     ids["command"] = await _command(uow, records, mark)
+    ids["subscription"], ids["delivery"] = await _subscription(uow, records, mark)
     ids["threshold"] = (await add_rule(uow, _rule(records, mark))).id
     warning = _warning(uow, records, mark)
     await WarningRepository(uow.session).put_warnings([warning])
@@ -345,6 +349,28 @@ def _device(records: Records, mark: str) -> Device:
         place_ok=True,
         interval_seconds=60,
     )
+
+
+async def _subscription(uow: UnitOfWork, records: Records, mark: str) -> tuple[str, str]:
+    """A subscription, and the number of an event that could not be delivered to it."""
+    repository, now = SubscriptionRepository(uow.session), uow.clock.now()
+    subscription = Subscription(
+        id=new_id(),
+        name=mark,
+        url="https://1.1.1.1/hook",
+        types=["warning.*"],
+        filters={},
+        state=SubscriptionState.ACTIVE,
+        division_code=records.division,
+        unit_id=records.unit,
+        created_by="someone",
+        created_at=now,
+    )
+    await repository.add(subscription, b"")
+    await repository.enqueue([subscription], {"id": new_id(), "subject": mark, "type": "warning.opened"}, now)
+    made = (await repository.deliveries(subscription.id, None, PageRequest())).items[0]
+    await repository.move(made.sequence, {"state": DeliveryState.DEAD.value, "ended_at": now})
+    return subscription.id, str(made.sequence)
 
 
 async def _command(uow: UnitOfWork, records: Records, mark: str) -> str:

@@ -37,6 +37,7 @@ from chengnao.kernel.access import routes as access
 from chengnao.kernel.calendar_days import routes as calendar
 from chengnao.kernel.errors import ChengnaoError
 from chengnao.kernel.organisation import routes as organisation
+from chengnao.kernel.subscriptions import routes as subscriptions
 from chengnao.kernel.tabular.files import SIZE_LIMIT as IMPORT_LIMIT
 from chengnao.kernel.web import ERRORS, Context, answer, install_error_handlers
 from chengnao.knowledge import routes as knowledge
@@ -68,6 +69,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     commands.router,
     quarantine.router,
     warning.router,
+    subscriptions.router,
     incident.router,
     classification.router,
     dispatch.router,

@@ -18,6 +18,9 @@ from chengnao.kernel.health import Heartbeat
 from chengnao.kernel.idempotency import forget_answers
 from chengnao.kernel.outbox import Relay, forget
 from chengnao.kernel.settings import Settings, load_secrets
+from chengnao.kernel.subscriptions.addresses import networks_of
+from chengnao.kernel.subscriptions.delivery import CONSUMER as SUBSCRIBERS
+from chengnao.kernel.subscriptions.delivery import Deliverer, Notifier
 from chengnao.knowledge.worker import KnowledgeWorker
 from chengnao.review.handlers import CONSUMER as REVIEW
 from chengnao.review.handlers import ReviewHandlers
@@ -53,6 +56,11 @@ async def run(settings: Settings) -> None:
                 group.create_task(bus.consume_events(REVIEW, ReviewHandlers(database).handle))
                 group.create_task(ImportWorker(database, settings.home, desk_at(settings.home)).run())
                 group.create_task(KnowledgeWorker(database, settings.home).run())
+                wake = asyncio.Event()
+                group.create_task(bus.consume_events(SUBSCRIBERS, Notifier(database, bus, wake).handle))
+                group.create_task(
+                    Deliverer(database, settings.home, networks_of(settings.webhook_networks), wake).run()
+                )
                 group.create_task(end_commands(database))
                 group.create_task(_tidy(settings, database, deadlines))
                 group.create_task(_tell_lag(heartbeat, watch, bus))

@@ -1,8 +1,9 @@
-"""The log between the parts: NATS JetStream, with two streams.
+"""The log between the parts: NATS JetStream, with three streams.
 
 READINGS carries batches of readings. A message is dropped once every named consumer has acknowledged it, and the
 stream refuses new ones when it is full: what was accepted is kept, and the sender learns that it must wait.
 EVENTS carries domain events and keeps them for 30 days.
+OUTWARD carries the same events as CloudEvents for programs of others, on `chengnao.events.TYPE`, for 7 days.
 """
 
 import asyncio
@@ -35,12 +36,15 @@ log = logging.getLogger(__name__)
 
 READINGS = "READINGS"
 EVENTS = "EVENTS"
+OUTWARD = "OUTWARD"
 READING_CONSUMERS = ("writer", "warning")
 """Who must have dealt with a batch of readings before the log may forget it."""
 
 EVENT_DAYS = 30
 """How long the bus can bring an event again, in real days."""
 _BATCH_SUBJECT = "readings.batch"
+_OUTWARD_SUBJECT = "chengnao.events"
+_OUTWARD_DAYS = 7
 
 
 class Bus:
@@ -104,6 +108,18 @@ class Bus:
                 num_replicas=self._replicas,
             )
         )
+        await self._ensure_stream(
+            StreamConfig(
+                name=OUTWARD,
+                subjects=[f"{_OUTWARD_SUBJECT}.>"],
+                retention=RetentionPolicy.LIMITS,
+                storage=StorageType.FILE,
+                discard=DiscardPolicy.OLD,
+                max_age=_OUTWARD_DAYS * 86_400,
+                duplicate_window=600,
+                num_replicas=self._replicas,
+            )
+        )
         for durable in READING_CONSUMERS:
             await self.jetstream.add_consumer(
                 READINGS,
@@ -126,6 +142,12 @@ class Bus:
         """Return once the envelope is on the log's disk; publishing it again within 10 minutes changes nothing."""
         await self._publish(
             f"events.{document['type']}", json.dumps(document).encode(), {"Nats-Msg-Id": document["id"]}
+        )
+
+    async def publish_outward(self, document: dict[str, Any]) -> None:
+        """Return once the CloudEvent is on the log's disk for programs of others to read."""
+        await self._publish(
+            f"{_OUTWARD_SUBJECT}.{document['type']}", json.dumps(document).encode(), {"Nats-Msg-Id": document["id"]}
         )
 
     async def _publish(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> None:

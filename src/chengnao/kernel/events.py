@@ -35,6 +35,11 @@ def domain_event(name: str) -> Callable[[type[_E]], type[_E]]:
     return register
 
 
+def event_types() -> tuple[str, ...]:
+    """The names of all events of the modules that this process has loaded."""
+    return tuple(sorted(_REGISTRY))
+
+
 def envelope(event: DomainEvent, event_id: str, at: datetime) -> dict[str, Any]:
     """The event as a CloudEvents 1.0 JSON object."""
     data = asdict(event)

@@ -91,6 +91,7 @@ class Settings(BaseSettings):
     public_uploads_per_hour: int = Field(60, ge=1, le=10_000, description="photos and recordings of one such address")
     public_questions_per_minute: int = Field(60, ge=1, le=10_000, description="look-ups of one such address")
     public_wrong_codes_per_hour: int = Field(10, ge=1, le=1_000, description="wrong codes for one report")
+    webhook_networks: list[str] = Field([], description="private networks that events may be sent to, as 10.0.0.0/8")
 
     @classmethod
     def settings_customise_sources(

@@ -32,6 +32,8 @@ def asked(name: str, records: Records) -> Asked:
         "unit_id": records.unit,
         "device_id": records.ids["device"],
         "command_id": records.ids["command"],
+        "subscription_id": records.ids["subscription"],
+        "sequence": records.ids["delivery"],
         "held_id": records.ids["quarantine"],
         "rule_id": records.ids["threshold"],
         "warning_id": records.ids["warning"],
