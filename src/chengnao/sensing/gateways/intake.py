@@ -19,7 +19,7 @@ from chengnao.sensing.gateways.bodies import Body, Refused, shown_row
 from chengnao.sensing.gateways.desk import Desk
 from chengnao.sensing.gateways.limits import DeviceLimiter
 from chengnao.sensing.gateways.registry import Entry, Feed, RegistryCache, may_write
-from chengnao.sensing.protocols.shape import Receipt
+from chengnao.sensing.protocols.shape import Picture, Receipt
 from chengnao.sensing.quarantine.model import Form
 from chengnao.sensing.readings.model import READING_SCHEMA, Quality
 
@@ -72,6 +72,10 @@ def _nobody_waits(device_id: str, receipt: Receipt) -> None:
     """Answers to commands that nobody gave from here."""
 
 
+def _not_kept(device_id: str, picture: Picture) -> None:
+    """Pictures where there is no place for them."""
+
+
 class Intake:
     """Shared by the gateways of one process."""
 
@@ -84,6 +88,7 @@ class Intake:
         desk: Desk,
         clock: Clock,
         receipts: Callable[[str, Receipt], None] = _nobody_waits,
+        pictures: Callable[[str, Picture], None] = _not_kept,
     ) -> None:
         self.cache = cache
         self.feed = feed
@@ -93,6 +98,8 @@ class Intake:
         self.clock = clock
         self.receipts = receipts
         """Told of each device's answer to a command, by the device's id."""
+        self.pictures = pictures
+        """Keeps what a device's camera took, by the device's id; done when it returns."""
 
     async def offer(self, body: Body, scope: Scope, source: Protocol, peer: str) -> Outcome:
         """Take in what may pass and return once it is on disk.

@@ -24,6 +24,7 @@ from chengnao.sensing.protocols.shape import (
     Frame,
     Hangup,
     Now,
+    Picture,
     Receipt,
     Refusal,
     Refused,
@@ -271,6 +272,9 @@ class Link(asyncio.Protocol):
                 case Receipt():
                     if speaker is not None:
                         self.intake.receipts(speaker.id, act)
+                case Picture():
+                    if speaker is not None:
+                        self.intake.pictures(speaker.id, act)
                 case Hangup():
                     self.finish()
         if len(rows):

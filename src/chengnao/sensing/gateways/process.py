@@ -24,13 +24,14 @@ from chengnao.sensing.gateways.intake import Intake
 from chengnao.sensing.gateways.limits import DeviceLimiter
 from chengnao.sensing.gateways.lines import LineGateway
 from chengnao.sensing.gateways.mqtt import MqttGateway, broker_of
+from chengnao.sensing.gateways.pictures import PictureShelf
 from chengnao.sensing.gateways.registry import RegistryCache, RegistryFeed, TokenCache
 from chengnao.sensing.gateways.replay import Replayer
 from chengnao.sensing.protocols.wires import wire
 
 log = logging.getLogger(__name__)
 
-LINES: tuple[Port, ...] = ("hj212",)
+LINES: tuple[Port, ...] = ("hj212", "jt808")
 """The protocols that devices speak over a connection of their own, each on the port of the same name."""
 
 _MESSAGE_ROOM = 4096  # of a message's largest size, for its subject and headers
@@ -54,7 +55,8 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(_last_flush, desk)
         stack.push_async_callback(committer.close)
         commander = Commander(database)
-        intake = Intake(cache, feed, limiter, committer, desk, clock, commander.hear)
+        shelf = PictureShelf(settings.home / "pictures", clock)
+        intake = Intake(cache, feed, limiter, committer, desk, clock, commander.hear, shelf.keep)
 
         lines = [LineGateway(wire(name), intake) for name in LINES]
         for line, name in zip(lines, LINES, strict=True):

@@ -145,11 +145,19 @@ class Receipt:
 
 
 @dataclass(slots=True)
+class Picture:
+    """A picture that a device took, whole; it is kept beside the readings and is none of them."""
+
+    data: bytes
+    time: datetime | None
+
+
+@dataclass(slots=True)
 class Hangup:
     """The connection is to be closed once everything is answered."""
 
 
-Act = Report | Reply | Refused | Receipt | Hangup
+Act = Report | Reply | Refused | Receipt | Picture | Hangup
 
 
 @dataclass(frozen=True, slots=True)
