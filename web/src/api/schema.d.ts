@@ -5,12 +5,6 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * Access
-         * @description Who may read a document: anybody; whoever works in its division, below it or above it; named units alone.
-         * @enum {string}
-         */
-        Access: "public" | "internal" | "sensitive";
-        /**
          * Action
          * @enum {string}
          */
@@ -286,7 +280,7 @@ export interface components {
             tool: string;
             /** Tool Name */
             tool_name: string;
-            effect: components["schemas"]["Effect"];
+            effect: components["schemas"]["chengnao__agents__model__Effect"];
             /** Arguments */
             arguments: {
                 [key: string]: unknown;
@@ -399,7 +393,7 @@ export interface components {
              */
             description: string;
             /** @default internal */
-            access: components["schemas"]["Access"];
+            access: components["schemas"]["DataClass"];
             /** Division Code */
             division_code?: string | null;
             /** Unit Id */
@@ -421,7 +415,7 @@ export interface components {
             name: string;
             /** Description */
             description: string;
-            access: components["schemas"]["Access"];
+            access: components["schemas"]["DataClass"];
             /** Division Code */
             division_code: string;
             /** Unit Id */
@@ -483,7 +477,7 @@ export interface components {
             valid_to?: string | null;
             /** Supersedes */
             supersedes?: string | null;
-            access?: components["schemas"]["Access"] | null;
+            access?: components["schemas"]["DataClass"] | null;
             /** Shared Units */
             shared_units?: string[] | null;
             /**
@@ -930,6 +924,118 @@ export interface components {
             worst: components["schemas"]["Status"];
         };
         /**
+         * CommandIn
+         * @description `wait_seconds`: how long it waits for its approval and for the device to connect.
+         */
+        CommandIn: {
+            /** Name */
+            name: string;
+            /**
+             * Arguments
+             * @default {}
+             */
+            arguments: {
+                [key: string]: unknown;
+            };
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Wait Seconds
+             * @default 3600
+             */
+            wait_seconds: number;
+        };
+        /** CommandOut */
+        CommandOut: {
+            /** Id */
+            id: string;
+            /** Device Id */
+            device_id: string;
+            /** Name */
+            name: string;
+            /** Arguments */
+            arguments: {
+                [key: string]: unknown;
+            };
+            effect: components["schemas"]["chengnao__sensing__commands__model__Effect"];
+            state: components["schemas"]["chengnao__sensing__commands__model__State"];
+            /** Reason */
+            reason: string;
+            /** Asked By */
+            asked_by: string;
+            /** Asked By Name */
+            asked_by_name: string;
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            asked_at: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Sent At */
+            sent_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Answer */
+            answer: {
+                [key: string]: unknown;
+            } | null;
+            /** Division Code */
+            division_code: string;
+        };
+        /**
+         * CommandRecord
+         * @description A command with all its steps.
+         */
+        CommandRecord: {
+            /** Id */
+            id: string;
+            /** Device Id */
+            device_id: string;
+            /** Name */
+            name: string;
+            /** Arguments */
+            arguments: {
+                [key: string]: unknown;
+            };
+            effect: components["schemas"]["chengnao__sensing__commands__model__Effect"];
+            state: components["schemas"]["chengnao__sensing__commands__model__State"];
+            /** Reason */
+            reason: string;
+            /** Asked By */
+            asked_by: string;
+            /** Asked By Name */
+            asked_by_name: string;
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            asked_at: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Sent At */
+            sent_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Answer */
+            answer: {
+                [key: string]: unknown;
+            } | null;
+            /** Division Code */
+            division_code: string;
+            /** Steps */
+            steps: components["schemas"]["chengnao__sensing__commands__routes__StepOut"][];
+        };
+        /**
          * ConfirmationIn
          * @description `version`: of the draft as the person has checked it; the rest is what the report needs beside its words.
          */
@@ -1066,6 +1172,20 @@ export interface components {
             /** Text */
             text: string;
         };
+        /** CredentialOut */
+        CredentialOut: {
+            /** Id */
+            id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /** Revoked At */
+            revoked_at: string | null;
+        };
         /**
          * Criterion
          * @description One thing that a rubric asks of an answer; what is not given is not asked.
@@ -1184,6 +1304,16 @@ export interface components {
             /** Own */
             own: boolean;
         };
+        /** Decision */
+        Decision: {
+            /** Approve */
+            approve: boolean;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
         /** DecisionOut */
         DecisionOut: {
             /** Actor Name */
@@ -1251,6 +1381,41 @@ export interface components {
             /** Seen */
             seen?: number | null;
         };
+        /** DeliveryOut */
+        DeliveryOut: {
+            /** Sequence */
+            sequence: number;
+            /** Event Id */
+            event_id: string;
+            /** Subject */
+            subject: string;
+            /** Envelope */
+            envelope: {
+                [key: string]: unknown;
+            };
+            state: components["schemas"]["DeliveryState"];
+            /** Attempts */
+            attempts: number;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /**
+             * Next At
+             * Format: date-time
+             */
+            next_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Last Error */
+            last_error: string | null;
+        };
+        /**
+         * DeliveryState
+         * @enum {string}
+         */
+        DeliveryState: "waiting" | "delivered" | "dead";
         /**
          * DeploymentIn
          * @description `version`: of a version, or an alias such as `champion`; what it names now is deployed.
@@ -1386,6 +1551,22 @@ export interface components {
             crs: "wgs84" | "gcj02" | "bd09";
             /** Interval Seconds */
             interval_seconds?: number | null;
+            /** Owner */
+            owner?: string | null;
+            /** Vendor */
+            vendor?: string | null;
+            /** Model */
+            model?: string | null;
+            /** Serial */
+            serial?: string | null;
+            /** Settings */
+            settings?: {
+                [key: string]: unknown;
+            } | null;
+            /** Points */
+            points?: {
+                [key: string]: components["schemas"]["PointIn"];
+            } | null;
         };
         /** DeviceClassOut */
         DeviceClassOut: {
@@ -1399,6 +1580,69 @@ export interface components {
             interval_seconds: number;
             /** Metrics */
             metrics: components["schemas"]["MetricOut"][];
+        };
+        /**
+         * DeviceDetail
+         * @description `points`: its own, before those of its class (`class_points`); `settings` is shown to those who may write it.
+         */
+        DeviceDetail: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Class Code */
+            class_code: string;
+            /** Class Name */
+            class_name: string;
+            /** Division Code */
+            division_code: string;
+            /** Division Name */
+            division_name: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /** Unit Name */
+            unit_name: string | null;
+            /** Lon */
+            lon: number | null;
+            /** Lat */
+            lat: number | null;
+            /** Place Ok */
+            place_ok: boolean;
+            protocol: components["schemas"]["Protocol"];
+            /** Address */
+            address: string | null;
+            /** Interval Seconds */
+            interval_seconds: number;
+            status: components["schemas"]["Status"];
+            /** Last Seen */
+            last_seen: string | null;
+            /** Faults */
+            faults: components["schemas"]["FaultOut"][];
+            life: components["schemas"]["Life"];
+            /** Owner */
+            owner: string;
+            /** Vendor */
+            vendor: string;
+            /** Model */
+            model: string;
+            /** Serial */
+            serial: string;
+            /** Upkeep Due */
+            upkeep_due: string | null;
+            /** Points */
+            points: {
+                [key: string]: components["schemas"]["PointOut"];
+            };
+            /** Class Points */
+            class_points: {
+                [key: string]: components["schemas"]["PointOut"];
+            };
+            /** Settings */
+            settings: {
+                [key: string]: unknown;
+            } | null;
+            /** Next Lives */
+            next_lives: components["schemas"]["Life"][];
         };
         /**
          * DeviceIn
@@ -1431,6 +1675,58 @@ export interface components {
             crs: "wgs84" | "gcj02" | "bd09";
             /** Interval Seconds */
             interval_seconds?: number | null;
+            /**
+             * Life
+             * @default in_service
+             * @enum {string}
+             */
+            life: "planned" | "in_service";
+            /**
+             * Owner
+             * @default
+             */
+            owner: string;
+            /**
+             * Vendor
+             * @default
+             */
+            vendor: string;
+            /**
+             * Model
+             * @default
+             */
+            model: string;
+            /**
+             * Serial
+             * @default
+             */
+            serial: string;
+            /** Settings */
+            settings?: {
+                [key: string]: unknown;
+            };
+            /** Points */
+            points?: {
+                [key: string]: components["schemas"]["PointIn"];
+            };
+        };
+        /**
+         * DeviceListOut
+         * @description `more`: the whole is longer than `total`. `after`: what to ask with for the next part, however far it lies.
+         */
+        DeviceListOut: {
+            /** Items */
+            items: components["schemas"]["DeviceOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+            /** More */
+            more: boolean;
+            /** After */
+            after: string | null;
         };
         /**
          * DeviceMap
@@ -1479,6 +1775,17 @@ export interface components {
             last_seen: string | null;
             /** Faults */
             faults: components["schemas"]["FaultOut"][];
+            life: components["schemas"]["Life"];
+            /** Owner */
+            owner: string;
+            /** Vendor */
+            vendor: string;
+            /** Model */
+            model: string;
+            /** Serial */
+            serial: string;
+            /** Upkeep Due */
+            upkeep_due: string | null;
         };
         /**
          * DifferenceOut
@@ -1572,7 +1879,7 @@ export interface components {
             superseded_by: string | null;
             /** Synthetic */
             synthetic: boolean;
-            access: components["schemas"]["Access"];
+            access: components["schemas"]["DataClass"];
             /** Division Code */
             division_code: string;
             /** Unit Id */
@@ -1645,7 +1952,7 @@ export interface components {
             superseded_by: string | null;
             /** Synthetic */
             synthetic: boolean;
-            access: components["schemas"]["Access"];
+            access: components["schemas"]["DataClass"];
             /** Division Code */
             division_code: string;
             /** Unit Id */
@@ -1866,7 +2173,7 @@ export interface components {
          * @description What a tool does to the world; an approval binds what is more than reading.
          * @enum {string}
          */
-        Effect: "read" | "write" | "outward";
+        "Effect-Input": "read" | "write" | "outward";
         /**
          * EffectOut
          * @description `complete`: the period after the change is over.
@@ -2265,15 +2572,6 @@ export interface components {
          * @enum {string}
          */
         Grade: "ungraded" | "basic" | "standard" | "high";
-        /** GroupOut */
-        GroupOut: {
-            /** Kind */
-            kind: string;
-            /** Name */
-            name: string;
-            /** Hits */
-            hits: components["schemas"]["HitOut"][];
-        };
         /** Healthy */
         Healthy: {
             /**
@@ -2290,7 +2588,7 @@ export interface components {
         HeldDetail: {
             /** Id */
             id: string;
-            source: components["schemas"]["chengnao__sensing__quarantine__model__Source"];
+            source: components["schemas"]["Protocol"];
             /** Peer */
             peer: string;
             /** Device */
@@ -2343,7 +2641,7 @@ export interface components {
         HeldOut: {
             /** Id */
             id: string;
-            source: components["schemas"]["chengnao__sensing__quarantine__model__Source"];
+            source: components["schemas"]["Protocol"];
             /** Peer */
             peer: string;
             /** Device */
@@ -2697,7 +2995,45 @@ export interface components {
          * Item
          * @description One case: what the agent is given, and what is right.
          */
-        Item: {
+        "Item-Input": {
+            /** Id */
+            id: string;
+            /** Input */
+            input: {
+                [key: string]: unknown;
+            };
+            /**
+             * Expected
+             * @default {}
+             */
+            expected: {
+                [key: string]: unknown;
+            };
+            /** Scorer */
+            scorer: components["schemas"]["Scorer"][];
+            /**
+             * Split
+             * @default test
+             * @enum {string}
+             */
+            split: "dev" | "test";
+            /**
+             * Synthetic
+             * @default false
+             */
+            synthetic: boolean;
+            source?: components["schemas"]["Source-Input"] | null;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /**
+         * Item
+         * @description One case: what the agent is given, and what is right.
+         */
+        "Item-Output": {
             /** Id */
             id: string;
             /** Input */
@@ -2740,7 +3076,7 @@ export interface components {
              * Items
              * @default []
              */
-            items: components["schemas"]["Item"][];
+            items: components["schemas"]["Item-Input"][];
             /** From Run */
             from_run?: string | null;
             /** Expected */
@@ -2995,6 +3331,24 @@ export interface components {
              * Format: date-time
              */
             time: string;
+        };
+        /**
+         * Life
+         * @description Where a device stands between being planned and being gone.
+         * @enum {string}
+         */
+        Life: "planned" | "in_service" | "maintenance" | "retired";
+        /**
+         * LifeIn
+         * @description `reason` stands in the record of acts.
+         */
+        LifeIn: {
+            life: components["schemas"]["Life"];
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
         };
         /**
          * LimitBody
@@ -3462,6 +3816,74 @@ export interface components {
          */
         Need: "reason" | "reason_code" | "unit" | "result" | "category" | "division" | "evidence";
         /**
+         * NewCredential
+         * @description `username` is the device's id; `secret` is the password over MQTT and CoAP, the bearer token over HTTP, and is
+         *     told this once.
+         */
+        NewCredential: {
+            /** Id */
+            id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /** Revoked At */
+            revoked_at: string | null;
+            /** Username */
+            username: string;
+            /** Secret */
+            secret: string;
+        };
+        /**
+         * NewSubscription
+         * @description `secret` signs what is sent, and is shown here only.
+         */
+        NewSubscription: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Url */
+            url: string;
+            /** Types */
+            types: string[];
+            /** Filters */
+            filters: {
+                [key: string]: unknown[];
+            };
+            state: components["schemas"]["SubscriptionState"];
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Delivered At */
+            delivered_at: string | null;
+            /** Failing Since */
+            failing_since: string | null;
+            /** Last Error */
+            last_error: string | null;
+            /**
+             * Waiting
+             * @default 0
+             */
+            waiting: number;
+            /**
+             * Dead
+             * @default 0
+             */
+            dead: number;
+            /** Secret */
+            secret: string;
+        };
+        /**
          * Occasion
          * @description Why a review was opened.
          * @enum {string}
@@ -3583,6 +4005,17 @@ export interface components {
             /** Size */
             size: number;
         };
+        /** PageOf[CommandOut] */
+        PageOf_CommandOut_: {
+            /** Items */
+            items: components["schemas"]["CommandOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
         /** PageOf[ContentReviewOut] */
         PageOf_ContentReviewOut_: {
             /** Items */
@@ -3594,10 +4027,10 @@ export interface components {
             /** Size */
             size: number;
         };
-        /** PageOf[DeploymentOut] */
-        PageOf_DeploymentOut_: {
+        /** PageOf[DeliveryOut] */
+        PageOf_DeliveryOut_: {
             /** Items */
-            items: components["schemas"]["DeploymentOut"][];
+            items: components["schemas"]["DeliveryOut"][];
             /** Total */
             total: number;
             /** Page */
@@ -3605,10 +4038,10 @@ export interface components {
             /** Size */
             size: number;
         };
-        /** PageOf[DeviceOut] */
-        PageOf_DeviceOut_: {
+        /** PageOf[DeploymentOut] */
+        PageOf_DeploymentOut_: {
             /** Items */
-            items: components["schemas"]["DeviceOut"][];
+            items: components["schemas"]["DeploymentOut"][];
             /** Total */
             total: number;
             /** Page */
@@ -3718,7 +4151,7 @@ export interface components {
         /** PageOf[Item] */
         PageOf_Item_: {
             /** Items */
-            items: components["schemas"]["Item"][];
+            items: components["schemas"]["Item-Output"][];
             /** Total */
             total: number;
             /** Page */
@@ -3880,6 +4313,17 @@ export interface components {
             /** Size */
             size: number;
         };
+        /** PageOf[SubscriptionOut] */
+        PageOf_SubscriptionOut_: {
+            /** Items */
+            items: components["schemas"]["SubscriptionOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
         /** PageOf[TaskOut] */
         PageOf_TaskOut_: {
             /** Items */
@@ -3917,6 +4361,17 @@ export interface components {
         PageOf_UnitBody_: {
             /** Items */
             items: components["schemas"]["UnitBody"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[UpkeepOut] */
+        PageOf_UpkeepOut_: {
+            /** Items */
+            items: components["schemas"]["UpkeepOut"][];
             /** Total */
             total: number;
             /** Page */
@@ -4074,6 +4529,36 @@ export interface components {
             ];
         };
         /**
+         * PointIn
+         * @description `metric` = value * `factor` + `offset`.
+         */
+        PointIn: {
+            /** Metric */
+            metric: string;
+            /**
+             * Factor
+             * @default 1
+             */
+            factor: number;
+            /**
+             * Offset
+             * @default 0
+             */
+            offset: number;
+        };
+        /**
+         * PointOut
+         * @description `metric` = value * `factor` + `offset`.
+         */
+        PointOut: {
+            /** Metric */
+            metric: string;
+            /** Factor */
+            factor: number;
+            /** Offset */
+            offset: number;
+        };
+        /**
          * ProgressOut
          * @description `percent` of the whole; `seconds_left` in real seconds, null while unknown.
          */
@@ -4220,7 +4705,7 @@ export interface components {
          * @description How a device's readings come in.
          * @enum {string}
          */
-        Protocol: "http" | "mqtt" | "hj212";
+        Protocol: "http" | "mqtt" | "hj212" | "jt808" | "sl651" | "gb26875" | "modbus" | "sparkplug" | "dlt645" | "cjt188" | "gb32960" | "lorawan" | "gb28181" | "coap";
         /**
          * ProviderBody
          * @description `secret` left away keeps the one that is there; an empty one takes it away.
@@ -5389,7 +5874,7 @@ export interface components {
             /** Words */
             words: string[];
             /** Groups */
-            groups: components["schemas"]["GroupOut"][];
+            groups: components["schemas"]["chengnao__incident__advice__routes__GroupOut"][];
         };
         /**
          * SeenIn
@@ -5490,7 +5975,7 @@ export interface components {
             };
             /** Digest */
             digest: string;
-            effect: components["schemas"]["Effect"];
+            effect: components["schemas"]["chengnao__agents__model__Effect"];
             /** Allowed Description */
             allowed_description: string | null;
             /** Allowed Schema */
@@ -5518,7 +6003,7 @@ export interface components {
             /** Scorer */
             scorer?: components["schemas"]["Scorer"][] | null;
             /** Items */
-            items: components["schemas"]["Item"][];
+            items: components["schemas"]["Item-Input"][];
         };
         /**
          * SetOut
@@ -5630,6 +6115,16 @@ export interface components {
             today_closed: number;
         };
         /**
+         * Source
+         * @description Where an item comes from: a run, an incident, a report; a person can look it up.
+         */
+        "Source-Input": {
+            /** Kind */
+            kind: string;
+            /** Id */
+            id: string;
+        };
+        /**
          * SourceIn
          * @description Rows of the platform's own, of a period.
          */
@@ -5685,11 +6180,14 @@ export interface components {
          * @enum {string}
          */
         Standing: "waiting" | "assigned" | "handling" | "suspended" | "checking" | "answered" | "dismissed";
-        /**
-         * State
-         * @enum {string}
-         */
-        "State-Input": "waiting" | "replay_requested" | "replayed" | "discarded";
+        /** StateIn */
+        StateIn: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "active" | "paused";
+        };
         /**
          * Status
          * @enum {string}
@@ -5735,6 +6233,76 @@ export interface components {
          * @enum {string}
          */
         Subject: "incident" | "task" | "report";
+        /**
+         * SubscriptionIn
+         * @description `types`: names of events, or beginnings such as `warning.*`. `filters`: an attribute of the envelope, or
+         *     `data.NAME`, and the values wanted.
+         */
+        SubscriptionIn: {
+            /** Name */
+            name: string;
+            /** Url */
+            url: string;
+            /** Types */
+            types: string[];
+            /**
+             * Filters
+             * @default {}
+             */
+            filters: {
+                [key: string]: (string | number | boolean | null)[];
+            };
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id?: string | null;
+        };
+        /** SubscriptionOut */
+        SubscriptionOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Url */
+            url: string;
+            /** Types */
+            types: string[];
+            /** Filters */
+            filters: {
+                [key: string]: unknown[];
+            };
+            state: components["schemas"]["SubscriptionState"];
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Delivered At */
+            delivered_at: string | null;
+            /** Failing Since */
+            failing_since: string | null;
+            /** Last Error */
+            last_error: string | null;
+            /**
+             * Waiting
+             * @default 0
+             */
+            waiting: number;
+            /**
+             * Dead
+             * @default 0
+             */
+            dead: number;
+        };
+        /**
+         * SubscriptionState
+         * @enum {string}
+         */
+        SubscriptionState: "active" | "paused" | "disabled";
         /**
          * Suggestion
          * @description The unit that the responsibilities choose now, and why; empty where no row is in force.
@@ -6250,6 +6818,51 @@ export interface components {
             capacity?: number | null;
         };
         /**
+         * UpkeepIn
+         * @description `person` did it; left out: whoever writes it down. `at` left out: now.
+         */
+        UpkeepIn: {
+            kind: components["schemas"]["Work"];
+            /** At */
+            at?: string | null;
+            /**
+             * Person
+             * @default
+             */
+            person: string;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Next Due */
+            next_due?: string | null;
+        };
+        /** UpkeepOut */
+        UpkeepOut: {
+            /** Id */
+            id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            kind: components["schemas"]["Work"];
+            /** Note */
+            note: string;
+            /** Person */
+            person: string;
+            /** Next Due */
+            next_due: string | null;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+            /** Recorded By */
+            recorded_by: string;
+        };
+        /**
          * UploadIn
          * @description A file of JSON lines or CSV; it stays in memory until personal details are masked.
          */
@@ -6513,6 +7126,12 @@ export interface components {
             /** Reason */
             reason: string;
         };
+        /**
+         * Work
+         * @description What was done to a device.
+         * @enum {string}
+         */
+        Work: "installed" | "inspected" | "calibrated" | "cleaned" | "repaired" | "replaced" | "removed";
         /** YamlIn */
         YamlIn: {
             /** Yaml */
@@ -6634,6 +7253,12 @@ export interface components {
             model: boolean;
         };
         /**
+         * Effect
+         * @description What a tool does to the world; an approval binds what is more than reading.
+         * @enum {string}
+         */
+        chengnao__agents__model__Effect: "read" | "write" | "outward";
+        /**
          * DecisionIn
          * @description `digest`: of the description that was read; `effect`: what the tool does to the world, outward in doubt.
          */
@@ -6643,7 +7268,7 @@ export interface components {
             /** Digest */
             digest: string;
             /** @default outward */
-            effect: components["schemas"]["Effect"];
+            effect: components["schemas"]["Effect-Input"];
         };
         /** DecisionIn */
         chengnao__agents__runtime__routes__DecisionIn: {
@@ -6734,6 +7359,15 @@ export interface components {
              */
             at: string;
             run?: components["schemas"]["RunOut"] | null;
+        };
+        /** GroupOut */
+        chengnao__incident__advice__routes__GroupOut: {
+            /** Kind */
+            kind: string;
+            /** Name */
+            name: string;
+            /** Hits */
+            hits: components["schemas"]["HitOut"][];
         };
         /** GuessOut */
         chengnao__incident__advice__routes__GuessOut: {
@@ -7255,11 +7889,53 @@ export interface components {
             };
         };
         /**
-         * Source
-         * @description The gateway that something came in by.
+         * Effect
+         * @description What a command does.
          * @enum {string}
          */
-        chengnao__sensing__quarantine__model__Source: "http" | "mqtt" | "hj212";
+        chengnao__sensing__commands__model__Effect: "read" | "tune" | "act";
+        /**
+         * State
+         * @enum {string}
+         */
+        chengnao__sensing__commands__model__State: "asked" | "approved" | "refused" | "withdrawn" | "sent" | "ok" | "failed" | "unanswered" | "expired";
+        /** StepOut */
+        chengnao__sensing__commands__routes__StepOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            state: components["schemas"]["chengnao__sensing__commands__model__State"];
+            /** Actor Name */
+            actor_name: string;
+            /** Detail */
+            detail: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * GroupOut
+         * @description Devices of one class; `offline` are those that are silent and have no fault.
+         */
+        chengnao__sensing__devices__views__GroupOut: {
+            /** Class Code */
+            class_code: string;
+            /** Class Name */
+            class_name: string;
+            /** Class Name En */
+            class_name_en: string;
+            /** Count */
+            count: number;
+            /** Faulty */
+            faulty: number;
+            /** Offline */
+            offline: number;
+            /** Lives */
+            lives: {
+                [key: string]: number;
+            };
+        };
         /**
          * State
          * @enum {string}

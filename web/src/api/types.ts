@@ -75,6 +75,8 @@ export type Run = Schemas['RunOut'];
 export type RunWithSteps = Schemas['RunWithSteps'];
 export type RunStep = RunWithSteps['steps'][number];
 export type Approval = Schemas['ApprovalOut'];
+export type DeviceCommand = Schemas['CommandOut'];
+export type DeviceCommandRecord = Schemas['CommandRecord'];
 export type AgentRow = Schemas['AgentOut'];
 export type AgentDetail = Schemas['AgentDetail'];
 export type AgentVersion = Omit<VersionDetail, 'definition' | 'yaml'>;
@@ -84,7 +86,7 @@ export type AgentTool = Schemas['ToolOut'];
 export type AgentRule = Schemas['RuleOut'];
 export type Checked = Schemas['CheckedOut'];
 export type EvalSet = Schemas['SetOut'];
-export type EvalItem = Schemas['Item'];
+export type EvalItem = Schemas['Item-Output'];
 export type EvalRun = Schemas['EvalRunOut'];
 export type EvalResult = Schemas['ResultOut'];
 

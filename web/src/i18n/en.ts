@@ -1,4 +1,5 @@
 import { enAgents } from './en-agents';
+import { enCommands } from './en-commands';
 import { enLoop } from './en-loop';
 import type { zh } from './zh';
 
@@ -6,6 +7,7 @@ import type { zh } from './zh';
 export const en: Record<keyof typeof zh, string> = {
   ...enLoop,
   ...enAgents,
+  ...enCommands,
   'app.name': 'Chengnao',
   'app.subtitle': 'City governance platform',
   'lang.other': '中文',

@@ -1,10 +1,12 @@
 import { zhAgents } from './zh-agents';
+import { zhCommands } from './zh-commands';
 import { zhLoop } from './zh-loop';
 
 /** Every text of the console in Chinese. `group.code` keys name codes that come from the server. */
 export const zh = {
   ...zhLoop,
   ...zhAgents,
+  ...zhCommands,
   'app.name': '城脑',
   'app.subtitle': '超大城市治理平台',
   'lang.other': 'English',
