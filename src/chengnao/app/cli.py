@@ -29,7 +29,7 @@ from chengnao.knowledge.cli import ask_command
 from chengnao.models.cli import app as models
 from chengnao.models.embedded.cli import ocr, transcribe
 from chengnao.models.training.cli import add_training_commands
-from chengnao.sensing.cli import decode
+from chengnao.sensing.cli import decode, simulate_devices
 from chengnao.supervision.evaluation.cli import show_indicators
 
 PLATFORM = "运行平台 / Run the platform"
@@ -179,6 +179,7 @@ def demo(
 
 
 app.command("decode", rich_help_panel=FILES)(decode)
+app.command("simulate-devices", rich_help_panel=FILES)(simulate_devices)
 app.command("merge", rich_help_panel=FILES)(merge)
 app.command("classify", rich_help_panel=FILES)(classify_command(training_rows))
 add_training_commands(train_app)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from math import sin
 from typing import Literal, Protocol
 
 
@@ -41,3 +42,8 @@ class Simulation:
     """A device class that has points of this protocol."""
     transport: Literal["tcp", "udp", "listen"] = "tcp"
     """`listen`: the device waits for the platform to connect (Modbus TCP)."""
+
+
+def wandering(seed: int, step: int, middle: float, spread: float) -> float:
+    """A value that wanders within `spread` around `middle`; the same seed and step give the same value."""
+    return middle + spread * 0.5 * (sin(step / 7.0 + seed) + sin(step / 31.0 + 1.7 * seed))
