@@ -19,6 +19,8 @@ from chengnao.kernel.paging import PageRequest
 from chengnao.kernel.settings import Settings
 from chengnao.sensing.gateways.intake import Intake
 from chengnao.sensing.gateways.mqtt import MqttGateway, broker_of
+from chengnao.sensing.gateways.mqtt_messages import MessageReader
+from chengnao.sensing.gateways.topics import load_templates
 from chengnao.sensing.quarantine.repository import HeldFilter, QuarantineRepository
 
 from .logged import keys, logged
@@ -40,7 +42,7 @@ class Running:
     async def start(self) -> None:
         broker = broker_of(self.settings)
         assert broker is not None
-        gateway = MqttGateway(self.intake, broker, self.client_id)
+        gateway = MqttGateway(MessageReader(self.intake, load_templates()), broker, self.client_id)
         self.task = asyncio.create_task(gateway.run())
         async with asyncio.timeout(10):
             while not gateway.connected:

@@ -31,4 +31,5 @@ def told(protocol: str, raw: bytes) -> dict[str, Any]:
         return {"error": recording.refused[0].code, **recording.refused[0].params}
     if recording.kind != "frame":
         return {"error": recording.kind, **recording.fields(spoken)}
-    return recording.frames[0].fields()
+    fields: dict[str, Any] = recording.frames[0].fields()
+    return fields

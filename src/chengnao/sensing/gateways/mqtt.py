@@ -1,30 +1,33 @@
-"""MQTT 3.1.1: readings from a broker. QoS 1 messages are acknowledged only once they are on the log's disk."""
+"""MQTT 3.1.1 and 5: readings from a broker. A message of QoS 1 is acknowledged only once it is on the log's disk."""
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-import orjson
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from chengnao.kernel.access.model import Scope
-from chengnao.kernel.errors import Invalid, Unavailable
+from chengnao.kernel.errors import Unavailable
 from chengnao.kernel.settings import Settings, load_secrets
 from chengnao.sensing.devices.model import Protocol
-from chengnao.sensing.gateways.batching import MAX_ROWS
+from chengnao.sensing.gateways.batching import MAX_ROWS, Rows
 from chengnao.sensing.gateways.bodies import rows_to_body
-from chengnao.sensing.gateways.intake import Intake
-from chengnao.sensing.quarantine.model import Form
+from chengnao.sensing.gateways.mqtt_messages import MessageReader, Taken
 
 log = logging.getLogger(__name__)
 
-TOPIC = "chengnao/readings/+"
 CLIENT_ID = "chengnao-gateway"  # no dot: a broker on NATS refuses it
 MAX_WAITING = 50_000
 BATCH = 2_000
+SESSION_SECONDS = 7 * 86_400
+"""So long a broker of MQTT 5 keeps what comes while the gateway is away; one of 3.1.1 has its own rule."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Broker:
     username: str | None
     password: str | None
     tls: bool
+    version: Literal["3.1.1", "5"] = "3.1.1"
 
 
 def broker_of(settings: Settings) -> Broker | None:
@@ -49,6 +53,7 @@ def broker_of(settings: Settings) -> Broker | None:
             unquote(url.username) if url.username else None,
             unquote(url.password) if url.password else None,
             tls,
+            settings.mqtt_version,
         )
     if settings.nats_urls:
         return None
@@ -67,8 +72,9 @@ class _Arrived:
 class MqttGateway:
     """A client of one broker, with a session that the broker keeps while the gateway is away."""
 
-    def __init__(self, intake: Intake, broker: Broker, client_id: str = CLIENT_ID) -> None:
-        self.intake = intake
+    def __init__(self, messages: MessageReader, broker: Broker, client_id: str = CLIENT_ID) -> None:
+        self.intake = messages.intake
+        self.messages = messages
         self.connected = False
         self.dropped = 0
         self._broker = broker
@@ -76,13 +82,7 @@ class MqttGateway:
         self._loop = asyncio.get_running_loop()
         self._in_hand: set[tuple[int, int]] = set()
         self._waiting: asyncio.Queue[_Arrived] = asyncio.Queue()
-        self._client = paho.Client(
-            CallbackAPIVersion.VERSION2, client_id, clean_session=False, protocol=paho.MQTTv311, manual_ack=True
-        )
-        if broker.username is not None:
-            self._client.username_pw_set(broker.username, broker.password)
-        if broker.tls:
-            self._client.tls_set()
+        self._client = _client(broker, client_id)
         self._client.reconnect_delay_set(1, 30)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
@@ -90,7 +90,14 @@ class MqttGateway:
 
     async def run(self) -> None:
         """Take in messages until cancelled; the broker may come and go."""
-        self._client.connect_async(self._broker.host, self._broker.port, keepalive=30)
+        if self._broker.version == "5":
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = SESSION_SECONDS
+            self._client.connect_async(
+                self._broker.host, self._broker.port, keepalive=30, clean_start=False, properties=properties
+            )
+        else:
+            self._client.connect_async(self._broker.host, self._broker.port, keepalive=30)
         self._client.loop_start()
         try:
             while True:
@@ -109,23 +116,29 @@ class MqttGateway:
 
     async def _take(self, batch: list[_Arrived]) -> None:
         """Return once all readings of the messages are on disk or refused, however long the log is away."""
-        rows: list[Any] = []
+        taken = Taken()
         for each in batch:
-            device = each.topic.rpartition("/")[2]
-            try:
-                rows += message_rows(device, each.payload, self.intake.clock.now().isoformat())
-            except Invalid as error:
-                self.intake.desk.hold(
-                    Protocol.MQTT, each.topic, device, error.code, error.params, each.payload, Form.MESSAGE, Scope()
-                )
+            await self._until_taken(partial(self.messages.read, each.topic, each.payload, taken), "a message")
+        for reply in taken.replies:
+            self._client.publish(reply.topic, reply.payload, qos=0)
+        if len(taken.judged):
+            await self._until_taken(partial(self._commit, taken.judged), f"{len(taken.judged)} readings")
+        for start in range(0, len(taken.rows), MAX_ROWS):
+            body = rows_to_body(taken.rows[start : start + MAX_ROWS])
+            offer = partial(self.intake.offer, body, Scope(), Protocol.MQTT, "broker")
+            await self._until_taken(offer, f"{len(body.table)} readings")
+
+    async def _commit(self, rows: Rows) -> None:
+        await asyncio.shield(self.intake.committer.add_rows(rows))
+
+    async def _until_taken(self, step: Callable[[], Awaitable[object]], what: str) -> None:
         delay = 0.2
-        while rows:
+        while True:
             try:
-                await self.intake.offer(rows_to_body(rows[:MAX_ROWS]), Scope(), Protocol.MQTT, "broker")
-                rows = rows[MAX_ROWS:]
-                delay = 0.2
+                await step()
+                return
             except Unavailable as error:
-                log.warning("MQTT waits, %d readings: %s", len(rows), error)
+                log.warning("MQTT waits with %s: %s", what, error)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
 
@@ -135,7 +148,7 @@ class MqttGateway:
         if reason.is_failure:
             log.warning("the MQTT broker refuses the gateway: %s", reason)
             return
-        client.subscribe(TOPIC, qos=1)
+        client.subscribe([(each, 1) for each in self.messages.filters])
         self._session += 1
         self.connected = True
         log.info("MQTT: connected to %s:%d", self._broker.host, self._broker.port)
@@ -163,28 +176,16 @@ class MqttGateway:
         self._loop.call_soon_threadsafe(self._waiting.put_nowait, arrived)
 
 
-def message_rows(device: str, payload: bytes, now: str) -> list[dict[str, Any]]:
-    """The rows of a message: `{"time": ..., metric: value, ...}` or `{"readings": [{metric, time, value}, ...]}`.
-
-    A time that is left out is `now`. Raises Invalid where the message as a whole says nothing.
-    """
-    try:
-        message = orjson.loads(payload)
-    except orjson.JSONDecodeError as error:
-        raise Invalid("message_unreadable", field="payload", reason_zh=str(error), reason_en=str(error)) from error
-    if isinstance(message, dict) and isinstance(message.get("readings"), list):
-        return [
-            {"device": device, "time": now} | {key: value for key, value in row.items() if key != "device"}
-            if isinstance(row, dict)
-            else row
-            for row in message["readings"]
-        ]
-    if not isinstance(message, dict) or not message.keys() - {"time"}:
-        raise Invalid(
-            "message_unreadable",
-            field="payload",
-            reason_zh="应为带指标值或 readings 的对象",
-            reason_en="an object with values of metrics, or with `readings`, is wanted",
+def _client(broker: Broker, client_id: str) -> paho.Client:
+    """A client that acknowledges by hand and whose session the broker keeps."""
+    if broker.version == "5":
+        client = paho.Client(CallbackAPIVersion.VERSION2, client_id, protocol=paho.MQTTv5, manual_ack=True)
+    else:
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2, client_id, clean_session=False, protocol=paho.MQTTv311, manual_ack=True
         )
-    moment = message.pop("time", now)
-    return [{"device": device, "metric": metric, "time": moment, "value": value} for metric, value in message.items()]
+    if broker.username is not None:
+        client.username_pw_set(broker.username, broker.password)
+    if broker.tls:
+        client.tls_set()
+    return client

@@ -1,7 +1,12 @@
-"""The process `gateway`: readings in by HTTP, MQTT and the protocols of the field, onto the log."""
+"""The process `gateway`: readings in by HTTP, MQTT and the protocols of the field, onto the log.
+
+Several of them share the ports: the system deals each new connection to one of them. What must happen once, listening
+to the MQTT broker and replaying, is done by the first.
+"""
 
 import asyncio
 import logging
+import socket
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from typing import Any
@@ -24,9 +29,11 @@ from chengnao.sensing.gateways.intake import Intake
 from chengnao.sensing.gateways.limits import DeviceLimiter
 from chengnao.sensing.gateways.lines import LineGateway
 from chengnao.sensing.gateways.mqtt import MqttGateway, broker_of
+from chengnao.sensing.gateways.mqtt_messages import MessageReader
 from chengnao.sensing.gateways.pictures import PictureShelf
 from chengnao.sensing.gateways.registry import RegistryCache, RegistryFeed, TokenCache
 from chengnao.sensing.gateways.replay import Replayer
+from chengnao.sensing.gateways.topics import load_templates
 from chengnao.sensing.protocols.wires import wire
 
 log = logging.getLogger(__name__)
@@ -37,14 +44,15 @@ LINES: tuple[Port, ...] = ("hj212", "jt808")
 _MESSAGE_ROOM = 4096  # of a message's largest size, for its subject and headers
 
 
-async def run(settings: Settings) -> None:
-    """Serve until cancelled, then finish what was taken in."""
+async def run(settings: Settings, number: int = 0) -> None:
+    """Serve until cancelled, then finish what was taken in; `number` counts gateways from 1 where there are several."""
+    name, shared, first = (f"gateway-{number}", True, number == 1) if number else ("gateway", False, True)
     clock = load_clock(settings.home, settings.clock_speed)
     database = Database.connect(database_url(settings), clock, pool_size=5)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
-        beat = await stack.enter_async_context(Heartbeat(settings.home, "gateway"))
-        bus = await Bus.connect(settings, "gateway")
+        beat = await stack.enter_async_context(Heartbeat(settings.home, name))
+        bus = await Bus.connect(settings, name)
         stack.push_async_callback(bus.close)
         cache = RegistryCache()
         feed = RegistryFeed(cache, database)
@@ -58,9 +66,9 @@ async def run(settings: Settings) -> None:
         shelf = PictureShelf(settings.home / "pictures", clock)
         intake = Intake(cache, feed, limiter, committer, desk, clock, commander.hear, shelf.keep)
 
-        lines = [LineGateway(wire(name), intake) for name in LINES]
-        for line, name in zip(lines, LINES, strict=True):
-            await line.start(settings.host, settings.port(name))
+        lines = [LineGateway(wire(line), intake) for line in LINES]
+        for line, port in zip(lines, LINES, strict=True):
+            await line.start(settings.host, settings.port(port), shared=shared)
             stack.push_async_callback(line.close)
         http = HttpGateway(intake, TokenCache(database))
         server = Server(
@@ -74,26 +82,37 @@ async def run(settings: Settings) -> None:
                 timeout_graceful_shutdown=5,
             )
         )
-        broker = broker_of(settings)
-        mqtt = MqttGateway(intake, broker) if broker is not None else None
+        messages = MessageReader(intake, load_templates(settings.home))
+        broker = broker_of(settings) if first else None
+        mqtt = MqttGateway(messages, broker) if broker is not None else None
+        duties = [feed.run(), desk.run(), commander.run(bus, lines), *(line.run() for line in lines)]
+        if first:
+            duties.append(Replayer(intake, database).run())
+        sockets = [shared_socket(settings.host, settings.port("gateway"))] if shared else None
         await _serve(
             server,
+            sockets,
             beat,
             intake,
             lines,
             mqtt,
-            [
-                feed.run(),
-                desk.run(),
-                commander.run(bus, lines),
-                *(line.run() for line in lines),
-                Replayer(intake, database).run(),
-            ],
+            duties,
         )
+
+
+def shared_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens beside those of other processes on the same port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listening.bind((host, port))
+    return listening
 
 
 async def _serve(
     server: Server,
+    sockets: list[socket.socket] | None,
     beat: Heartbeat,
     intake: Intake,
     lines: list[LineGateway],
@@ -103,7 +122,7 @@ async def _serve(
     if mqtt is not None:
         duties.append(mqtt.run())
     tasks = [asyncio.ensure_future(duty) for duty in duties]
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.serve(sockets))
     try:
         while not serving.done():
             beat.ready = server.started

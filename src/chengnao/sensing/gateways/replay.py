@@ -16,8 +16,9 @@ from chengnao.kernel.ids import new_id
 from chengnao.sensing.gateways.bodies import Body, rows_to_body
 from chengnao.sensing.gateways.intake import Intake
 from chengnao.sensing.gateways.measuring import rows_of
-from chengnao.sensing.gateways.mqtt import message_rows
+from chengnao.sensing.gateways.mqtt_messages import MessageReader
 from chengnao.sensing.gateways.registry import Entry
+from chengnao.sensing.gateways.topics import load_templates
 from chengnao.sensing.protocols.recording import read_recording
 from chengnao.sensing.protocols.shape import Now, Refusal, Refused, Report
 from chengnao.sensing.protocols.wires import wire
@@ -32,8 +33,9 @@ _POLL_SECONDS = 1.0
 class Replayer:
     """Does the replays that people have asked for."""
 
-    def __init__(self, intake: Intake, database: Database) -> None:
+    def __init__(self, intake: Intake, database: Database, messages: MessageReader | None = None) -> None:
         self.intake = intake
+        self.messages = messages or MessageReader(intake, load_templates())
         self._database = database
 
     async def run(self) -> None:
@@ -78,17 +80,23 @@ class Replayer:
         """How many readings were accepted, and the first thing that is still wrong."""
         if piece.form is Form.FRAME:
             return await self._replay_frames(piece)
+        accepted = 0
         try:
-            body = self._body(piece)
+            if piece.form is Form.MESSAGE:
+                taken = await self.messages.read_again(piece)
+                accepted = len(taken.judged)
+                if accepted:
+                    await asyncio.shield(self.intake.committer.add_rows(taken.judged))
+                body = rows_to_body(taken.rows)
+            else:
+                body = self._body(piece)
         except Invalid as error:
             return 0, error
         scope = Scope(piece.division_code, piece.unit_id)
-        accepted, refused = await self.intake.take_in(body, scope, limited=False)
-        return accepted, Invalid(refused[0].code, **refused[0].params) if refused else None
+        more, refused = await self.intake.take_in(body, scope, limited=False)
+        return accepted + more, Invalid(refused[0].code, **refused[0].params) if refused else None
 
     def _body(self, piece: Held) -> Body:
-        if piece.form is Form.MESSAGE:
-            return rows_to_body(message_rows(piece.device_hint, piece.payload, piece.received_at.isoformat()))
         try:
             return rows_to_body([orjson.loads(piece.payload)])
         except orjson.JSONDecodeError:

@@ -1,21 +1,20 @@
 """Payloads of LoRaWAN devices into values. Each device names its codec in its settings (`codec`)."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from math import isfinite
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cayennelpp import LppFrame
 
 from chengnao.kernel.errors import Invalid
 from chengnao.sensing.protocols.lorawan_uplink import Uplink
+from chengnao.sensing.protocols.objects import numbers_of
 from chengnao.sensing.protocols.shape import Refusal, Value
 
 _LPP_LOCATION, _LPP_TIME = 136, 133
 _AXES = ("x", "y", "z")
 _COLOURS = ("red", "green", "blue")
 _UNFIT = re.compile(r"[^a-z0-9]+")
-_MAX_DEPTH = 8
 _MAX_VALUES = 500
 
 Codec = Callable[[Uplink], list[Value] | Refusal]
@@ -46,17 +45,6 @@ def _object(uplink: Uplink) -> list[Value] | Refusal:
     return list(numbers_of(uplink.object))[:_MAX_VALUES]
 
 
-def numbers_of(node: Any, name: str = "", depth: int = 0) -> Iterator[Value]:
-    """All numbers in a decoded object, under their names joined by dots; truth values as 1 and 0."""
-    if isinstance(node, bool | int | float):
-        if name and _finite(node):
-            yield Value(name, float(node))
-    elif depth < _MAX_DEPTH:
-        pairs = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
-        for key, each in pairs:
-            yield from numbers_of(each, f"{name}.{key}" if name else str(key), depth + 1)
-
-
 def _cayenne_lpp(uplink: Uplink) -> list[Value] | Refusal:
     """Points are kind and channel, `temperature_1`; those with several parts `accelerometer_3.x`.
 
@@ -79,13 +67,6 @@ def _cayenne_lpp(uplink: Uplink) -> list[Value] | Refusal:
             for part, value in zip(parts, each.value, strict=False)
         ]
     return values
-
-
-def _finite(value: float) -> bool:
-    try:
-        return isfinite(value)
-    except OverflowError:
-        return False
 
 
 CODECS: Mapping[str, Codec] = {"object": _object, "cayenne_lpp": _cayenne_lpp}

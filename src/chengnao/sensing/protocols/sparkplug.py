@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError, Message
@@ -51,6 +51,8 @@ class Metric:
     value: Any
     time_ms: int | None = None
     historical: bool = False
+    quality: int | None = None
+    """The property `Quality` where the node gives it: 192 is good, 0 bad, 500 stale."""
 
     def fields(self) -> dict[str, Any]:
         value = self.value.hex() if isinstance(self.value, bytes) else self.value
@@ -101,7 +103,7 @@ def typed(metric: Metric, datatype: int) -> Metric:
     if metric.datatype or isinstance(metric.value, bool) or not isinstance(metric.value, int):
         return metric
     value = _signed(metric.value, datatype)
-    return Metric(metric.name, metric.alias, datatype, value, metric.time_ms, metric.historical)
+    return replace(metric, datatype=datatype, value=value)
 
 
 def _metric(found: Any) -> Metric:
@@ -112,7 +114,15 @@ def _metric(found: Any) -> Metric:
         None if found.is_null else _value(found, found.datatype),
         found.timestamp if found.HasField("timestamp") else None,
         found.is_historical,
+        _quality(found.properties) if found.HasField("properties") else None,
     )
+
+
+def _quality(properties: Any) -> int | None:
+    for key, value in zip(properties.keys, properties.values, strict=False):
+        if key == b"Quality" and value.HasField("int_value"):
+            return int(value.int_value)
+    return None
 
 
 def _value(found: Any, datatype: int) -> Any:

@@ -1,0 +1,65 @@
+"""Reports of devices that speak by messages rather than over a line of their own: found, judged, put on the log."""
+
+import time
+
+from chengnao.kernel.access.model import Scope
+from chengnao.sensing.devices.model import Protocol
+from chengnao.sensing.gateways.batching import Rows
+from chengnao.sensing.gateways.intake import Intake
+from chengnao.sensing.gateways.measuring import rows_of
+from chengnao.sensing.gateways.registry import Entry, may_write
+from chengnao.sensing.protocols.shape import Refusal, Report
+from chengnao.sensing.quarantine.model import Form
+
+_MAX_UNKNOWN = 10_000
+_ASK_AGAIN_SECONDS = 1.0
+
+
+class Reporter:
+    """One protocol's way from reports to readings; what cannot be taken is held for the stewards."""
+
+    def __init__(self, intake: Intake, protocol: Protocol) -> None:
+        self.intake = intake
+        self.protocol = protocol
+        self._unknown: dict[str, float] = {}
+
+    async def find(self, address: str) -> Entry | None:
+        """The device with this address, which may have been registered a moment ago.
+
+        Raises Unavailable where it is not known here and the database is away.
+        """
+        entry = self.intake.cache.of_address(self.protocol, address)
+        if entry is not None or time.monotonic() - self._unknown.get(address, -60.0) < _ASK_AGAIN_SECONDS:
+            return entry
+        await self.intake.feed.refresh()
+        entry = self.intake.cache.of_address(self.protocol, address)
+        if entry is None:
+            if len(self._unknown) >= _MAX_UNKNOWN:
+                self._unknown.clear()
+            self._unknown[address] = time.monotonic()
+        return entry
+
+    async def rows(self, report: Report, scope: Scope, *, limited: bool = True) -> Rows | Refusal:
+        """The readings of a report that names its device; refused what its sender, rate or time forbids.
+
+        Raises Unavailable where the device may be registered and cannot be looked up.
+        """
+        address = report.device or ""
+        entry = await self.find(address)
+        if entry is None:
+            return Refusal("unknown_device", report.raw, {"field": "address", "value": address})
+        if not may_write(scope, entry):
+            return Refusal("device_not_yours", report.raw, {"field": "address", "value": address})
+        if limited and not self.intake.limiter.take(entry.index, max(1, len(report.values))):
+            params = {"field": "address", "value": address, "limit": int(self.intake.limiter.rate), "retry_after": 1}
+            return Refusal("rate_limited", report.raw, params)
+        return rows_of(report, entry, self.intake.now_ms())
+
+    def hold(self, refusal: Refusal, peer: str, address: str, scope: Scope) -> None:
+        """Keep a message that was refused; one of a known device is its stewards' to see."""
+        entry = self.intake.cache.of_address(self.protocol, address)
+        if entry is not None and refusal.code != "device_not_yours":
+            scope = Scope(entry.division_code, entry.unit_id)
+        self.intake.desk.hold(
+            self.protocol, peer, address, refusal.code, refusal.params, refusal.raw, Form.MESSAGE, scope
+        )
