@@ -32,7 +32,9 @@ _TEMPLATE = "template_tests"
 def settings() -> Iterator[Settings]:
     home = make_home()
     # In the file, not as an override: the engines' processes read it too.
-    (home / "chengnao.toml").write_text(f"base_port = {free_block()}\n")
+    # Tests have readings of fixed dates, which the store would let go of as old.
+    kept = "".join(f"keep_{tier}_days = 18250\n" for tier in ("raw", "minute", "hour", "day"))
+    (home / "chengnao.toml").write_text(f"base_port = {free_block()}\n{kept}")
     yield load_settings(home)
     remove_home(home)
 

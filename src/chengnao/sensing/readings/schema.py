@@ -20,7 +20,7 @@ _READING_COLUMNS = """
     quality LowCardinality(String),
     received_at DateTime64(3, 'UTC') CODEC(DoubleDelta, LZ4)"""
 
-_DURABLE = "fsync_after_insert = 1, fsync_part_directory = 1"
+DURABLE = "fsync_after_insert = 1, fsync_part_directory = 1"
 
 SCHEMA = (
     f"CREATE DATABASE IF NOT EXISTS {DATABASE}",
@@ -28,11 +28,11 @@ SCHEMA = (
     ENGINE = ReplacingMergeTree(received_at)
     PARTITION BY toYYYYMM(time)
     ORDER BY (device, metric, time)
-    SETTINGS {_DURABLE}""",
+    SETTINGS {DURABLE}""",
     f"""CREATE TABLE IF NOT EXISTS {DATABASE}.latest ({_READING_COLUMNS}, version UInt64)
     ENGINE = ReplacingMergeTree(version)
     ORDER BY (device, metric)
-    SETTINGS {_DURABLE}""",
+    SETTINGS {DURABLE}""",
     f"""CREATE MATERIALIZED VIEW IF NOT EXISTS {DATABASE}.latest_feed TO {DATABASE}.latest AS
     SELECT *, toUInt64(greatest(toUnixTimestamp64Milli(time), 0)) * 2097152
         + toUInt64(least(greatest(dateDiff('second', time, received_at), 0), 2097151)) AS version
@@ -44,6 +44,12 @@ INSERT_SETTINGS = {"throw_on_max_partitions_per_insert_block": 0}
 
 FINAL_SETTINGS = {"do_not_merge_across_partitions_select_final": 1}
 """A key and all its versions lie in one partition, so partitions need not be merged with each other."""
+
+MOST_PARTS = f"""
+SELECT max(parts) FROM (
+    SELECT count() AS parts FROM system.parts
+    WHERE database = '{DATABASE}' AND table = 'readings' AND active GROUP BY partition
+)"""
 
 COUNT = f"SELECT count() FROM {DATABASE}.readings FINAL"
 COUNT_OF_DEVICE = f"{COUNT} WHERE device = {{device:String}}"

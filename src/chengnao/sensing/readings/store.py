@@ -1,19 +1,22 @@
 """The readings store as the platform uses it: through `clickhouse-connect`, on one machine as on a cluster."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Self, TypeVar
 
 import clickhouse_connect
 import pyarrow as pa
+import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from urllib3.exceptions import HTTPError
 
 from chengnao.kernel.errors import Unavailable
+from chengnao.kernel.ids import new_id
 from chengnao.kernel.settings import Secrets, Settings
-from chengnao.sensing.readings import schema
+from chengnao.sensing.readings import schema, tiers
+from chengnao.sensing.readings.tiers import Retention, Tier
 
 T = TypeVar("T")
 
@@ -28,22 +31,25 @@ class ReadingsStore:
     Safe to share between tasks. Connects at first use, and again after the store was away.
     """
 
-    def __init__(self, make_client: Callable[[], Client]) -> None:
+    def __init__(self, make_client: Callable[[], Client], kept: Retention) -> None:
         self._make_client = make_client
+        self.kept = kept
         self._client: Client | None = None
         self._connecting = asyncio.Lock()
 
     @classmethod
-    def create(cls, settings: Settings, secrets: Secrets) -> Self:
+    def create(cls, settings: Settings, secrets: Secrets, seconds_to_answer: int = _SECONDS_TO_ANSWER) -> Self:
         """The store of this installation: the ClickHouse in the settings, or the platform's own process."""
-        return cls(lambda: _connect(settings, secrets))
+        return cls(lambda: _connect(settings, secrets, seconds_to_answer), Retention.of(settings))
 
     async def ensure_schema(self) -> None:
-        """Make the tables that are missing."""
+        """Make the tables that are missing, and let each tier be kept as long as the settings say."""
 
         def make(client: Client) -> None:
-            for statement in schema.SCHEMA:
+            for statement in (*schema.SCHEMA, *tiers.SCHEMA):
                 client.command(statement)
+            for statement in tiers.retention_statements(self.kept):
+                client.command(statement, settings=tiers.TTL_SETTINGS)
 
         await self._with_client(make)
 
@@ -52,15 +58,31 @@ class ReadingsStore:
 
         Raises where they may or may not be stored; storing the same again changes nothing.
         """
-        if table.num_rows:
-            await self._with_client(
-                lambda client: client.insert_arrow(
-                    f"{schema.DATABASE}.readings", table, settings=schema.INSERT_SETTINGS
-                )
-            )
+        if not table.num_rows:
+            return
+        await self._insert("readings", table)
+        # Asked only now: a roll-up that did not see these rows has announced itself before.
+        announced = (await self.progress()).get("announced")
+        if announced is not None:
+            late = _late(table, announced)
+            if late.num_rows:
+                await self._insert("touched", late)
 
-    async def series(self, device: str, metric: str, begin: datetime, end: datetime, max_points: int) -> pa.Table:
-        """`time`, `value`, `quality` of the readings in [begin, end), in order of time.
+    async def _insert(self, name: str, table: pa.Table) -> None:
+        await self._with_client(
+            lambda client: client.insert_arrow(f"{schema.DATABASE}.{name}", table, settings=schema.INSERT_SETTINGS)
+        )
+
+    async def series(
+        self,
+        device: str,
+        metric: str,
+        begin: datetime,
+        end: datetime,
+        max_points: int,
+        tier: Tier = Tier.RAW,
+    ) -> pa.Table:
+        """`time`, `value`, `quality` of the readings in [begin, end), in order of time, read from a tier.
 
         More than `max_points` are thinned to about that number: the time between the first and the last of them is
         cut into equal parts, and each part gives its least and its greatest value, so that no peak vanishes.
@@ -72,7 +94,7 @@ class ReadingsStore:
             "end": _milliseconds(end),
             "points": max(2, max_points),
         }
-        return await self._query(schema.SERIES, parameters)
+        return await self._query(schema.SERIES if tier is Tier.RAW else tiers.series(tier), parameters)
 
     async def of_devices(
         self, devices: Sequence[str], metric: str, begin: datetime, end: datetime, most: int
@@ -106,6 +128,57 @@ class ReadingsStore:
             table = await self._query(schema.COUNT_OF_DEVICE, {"device": device})
         return int(table.column(0)[0].as_py())
 
+    async def progress(self) -> Mapping[str, datetime]:
+        """How far the roll-ups are: `announced` and `done`, where there are any; see `tiers`."""
+        rows = (await self._query(tiers.PROGRESS, {})).to_pylist()
+        return {str(row["kind"]): row["until"] for row in rows}
+
+    async def set_progress(self, kind: str, until: datetime) -> None:
+        await self._command(tiers.SET_PROGRESS, {"kind": kind, "until": _milliseconds(until)})
+
+    async def next_reading(self, since: datetime) -> datetime | None:
+        """The time of the first reading at or after `since`."""
+        row = await self._row(tiers.NEXT, {"since": _milliseconds(since)})
+        return _moment(row[1]) if row[0] else None
+
+    async def cuts(self, step: int) -> list[str]:
+        """Devices that cut all devices into ranges of about `step` series."""
+        return list((await self._query(tiers.CUTS, {"step": step})).column(0).to_pylist())
+
+    async def touched(self) -> list[str]:
+        """Tokens of changes that the tiers do not know yet."""
+        return list((await self._query(tiers.TOKENS, {})).column(0).to_pylist())
+
+    async def touched_cuts(self, tokens: Sequence[str], step: int) -> list[str]:
+        table = await self._query(tiers.TOUCHED_CUTS, {"tokens": list(tokens), "step": step})
+        return list(table.column(0).to_pylist())
+
+    async def touched_span(self, tokens: Sequence[str], low: str, high: str) -> tuple[datetime, datetime] | None:
+        """The hours that the tokens name for devices in [low, high); `high` empty: without end."""
+        begin, end = await self._row(tiers.TOUCHED_SPAN, {"tokens": list(tokens), "low": low, "high": high})
+        return (_moment(begin), _moment(end)) if begin else None
+
+    async def forget_touched(self, tokens: Sequence[str]) -> None:
+        await self._command(tiers.FORGET_TOUCHED, {"tokens": list(tokens)}, {"mutations_sync": 1})
+
+    async def roll_up(
+        self, statement: str, low: str, high: str, begin: datetime, end: datetime, tokens: Sequence[str] = ()
+    ) -> None:
+        """Run one statement of `tiers` for the devices in [low, high) and the readings in [begin, end)."""
+        parameters: dict[str, object] = {
+            "low": low,
+            "high": high,
+            "begin": _milliseconds(begin),
+            "end": _milliseconds(end),
+            "tokens": list(tokens),
+            "version": (await self._row(tiers.VERSION, {}))[0],
+        }
+        await self._command(statement, parameters, tiers.COMPUTE_SETTINGS)
+
+    async def most_parts(self) -> int:
+        """The files of readings that stand beside one another in the fullest month; merging keeps them few."""
+        return int((await self._row(schema.MOST_PARTS, {}))[0])
+
     async def close(self) -> None:
         client, self._client = self._client, None
         if client is not None:
@@ -114,6 +187,17 @@ class ReadingsStore:
     async def _query(self, sql: str, parameters: dict[str, object]) -> pa.Table:
         return await self._with_client(
             lambda client: client.query_arrow(sql, parameters=parameters, settings=schema.FINAL_SETTINGS)
+        )
+
+    async def _row(self, sql: str, parameters: dict[str, object]) -> list[Any]:
+        table = await self._query(sql, parameters)
+        return [column[0].as_py() for column in table.columns]
+
+    async def _command(
+        self, sql: str, parameters: dict[str, object], settings: Mapping[str, int] | None = None
+    ) -> None:
+        await self._with_client(
+            lambda client: client.command(sql, parameters=parameters, settings=dict(settings or {}))
         )
 
     async def _with_client(self, work: Callable[[Client], T]) -> T:
@@ -130,11 +214,20 @@ class ReadingsStore:
             raise
 
 
-def _connect(settings: Settings, secrets: Secrets) -> Client:
+def _late(table: pa.Table, announced: datetime) -> pa.Table:
+    """What `touched` must name of the readings: the hours of each series that may be rolled up already."""
+    late = table.filter(pc.less(table.column("time"), pa.scalar(announced, table.schema.field("time").type)))
+    hours = pc.cast(pc.floor_temporal(late.column("time"), unit="hour"), pa.timestamp("s", tz="UTC"))
+    keys = pa.table({"device": late.column("device"), "metric": late.column("metric"), "hour": hours})
+    keys = keys.group_by(["device", "metric", "hour"]).aggregate([])
+    return keys.add_column(0, "token", pa.repeat(pa.scalar(new_id()), keys.num_rows))
+
+
+def _connect(settings: Settings, secrets: Secrets, seconds_to_answer: int) -> Client:
     options: dict[str, Any] = {
         "autogenerate_session_id": False,  # a session runs one statement at a time
         "connect_timeout": 5,
-        "send_receive_timeout": _SECONDS_TO_ANSWER,
+        "send_receive_timeout": seconds_to_answer,
         "client_name": "chengnao",
     }
     if settings.clickhouse_url:
@@ -151,3 +244,7 @@ def _connect(settings: Settings, secrets: Secrets) -> Client:
 
 def _milliseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
