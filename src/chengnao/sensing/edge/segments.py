@@ -161,8 +161,12 @@ class SegmentLog:
             if batch.last <= self.state.acknowledged:
                 return
             self.state.acknowledged = batch.last
-            self._waiting[Kind.READINGS] -= batch.readings
-            self._waiting[Kind.HELD] -= batch.pieces
+            if batch.last <= self.state.dropped_through:  # dropped while it was under way, and arrived after all
+                self.state.dropped_readings -= batch.readings
+                self.state.dropped_pieces -= batch.pieces
+            else:
+                self._waiting[Kind.READINGS] -= batch.readings
+                self._waiting[Kind.HELD] -= batch.pieces
             done = [each for each in self._segments if each.last <= batch.last and not self._is_active(each)]
             if done:
                 self._save()

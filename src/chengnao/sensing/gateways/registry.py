@@ -101,6 +101,10 @@ class RegistryCache:
                 self._addresses.setdefault(entry.protocol, {})[entry.address] = entry
             self._join(entry)
 
+    def become(self, other: "RegistryCache") -> None:
+        """Hold what the other holds; a device that it does not hold is gone."""
+        self.__dict__.update(other.__dict__)
+
     def _leave(self, entry: Entry) -> None:
         """It may be reached another way from now on."""
         via = entry.settings.get("via")
