@@ -1,10 +1,14 @@
-"""`python -m chengnao.app.process NAME`: one process of the platform, started by the supervisor."""
+"""`python -m chengnao.app.process NAME`: one process of the platform, started by the supervisor.
+
+`gateway-2` is the second of several processes of the kind `gateway`.
+"""
 
 import asyncio
 import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib import import_module
 
 from chengnao.kernel.settings import Settings, load_settings
@@ -26,8 +30,11 @@ PROCESSES = {
 def main(name: str) -> None:
     """Run the process until it ends by itself or is asked to by SIGTERM."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    module, _, function = PROCESSES[name].partition(":")
-    run: Callable[[Settings], Awaitable[None]] = getattr(import_module(module), function)
+    kind, _, number = name.partition("-")
+    module, _, function = PROCESSES[kind].partition(":")
+    run: Callable[..., Awaitable[None]] = getattr(import_module(module), function)
+    if number:
+        run = partial(run, number=int(number))
     asyncio.run(_until_told(run, load_settings()))
 
 

@@ -56,8 +56,8 @@ def external(settings: Settings) -> list[str]:
 def services(settings: Settings) -> list[Spec]:
     """The platform's own processes, which need the engines and a prepared database."""
     specs = [
-        python_process("gateway", settings, settings.port("gateway")),
-        python_process("writer", settings),
+        *(python_process(name, settings, settings.port("gateway")) for name in several("gateway", settings.gateways)),
+        *(python_process(name, settings) for name in several("writer", settings.writers)),
         python_process("worker", settings),
         python_process("web", settings, settings.port("web")),
     ]
@@ -66,6 +66,11 @@ def services(settings: Settings) -> list[Spec]:
     if settings.agents:
         specs.append(python_process("agents", settings, settings.port("agents")))
     return specs
+
+
+def several(kind: str, count: int) -> list[str]:
+    """The names of processes of one kind: a single one has the name of its kind."""
+    return [kind] if count == 1 else [f"{kind}-{number}" for number in range(1, count + 1)]
 
 
 def city(settings: Settings) -> list[Spec]:
