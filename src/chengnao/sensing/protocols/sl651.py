@@ -17,7 +17,7 @@ from chengnao.sensing.protocols.sl651_elements import ELEMENTS, FUNCTIONS
 HEX_START, ASCII_START = b"\x7e\x7e", b"\x01"
 STX, SYN = 0x02, 0x16
 ETX, ETB, ENQ, EOT, ESC, ACK, NAK = 0x03, 0x17, 0x05, 0x04, 0x1B, 0x06, 0x15
-HEX_HEAD, ASCII_HEAD = 14, 26
+HEX_HEAD, ASCII_HEAD = 14, 24
 MAX_BODY = 0xFFF
 
 _ENDS = frozenset({ETX, ETB, ENQ, EOT, ESC, ACK, NAK})
@@ -148,13 +148,13 @@ def frame_size(data: bytes, at: int) -> int | None:
     """Length of the frame whose start mark is at this place; 0 where no head fits, None where bytes are missing."""
     if data[at] == ASCII_START[0]:
         head = data[at : at + ASCII_HEAD]
-        if not _HEX_CHARACTERS.issuperset(head[1:25]):
+        if not _HEX_CHARACTERS.issuperset(head[1:23]):
             return 0
         if len(head) < ASCII_HEAD:
             return None
-        if head[21] not in b"08" or head[25] not in {STX, SYN}:
+        if head[19] not in b"08" or head[23] not in {STX, SYN}:
             return 0
-        return ASCII_HEAD + int(head[22:25], 16) + 5
+        return ASCII_HEAD + int(head[20:23], 16) + 5
     head = data[at : at + HEX_HEAD]
     if len(head) < HEX_HEAD:
         return None
@@ -204,23 +204,23 @@ def _decode_hex(raw: bytes) -> Frame | Refusal:
 
 
 def _decode_ascii(raw: bytes) -> Frame | Refusal:
-    head, body, end = raw[1:25].decode("ascii"), raw[ASCII_HEAD:-5], raw[-5]
+    head, body, end = raw[1:23].decode("ascii"), raw[ASCII_HEAD:-5], raw[-5]
     in_frame, computed = raw[-4:].decode("latin-1").lower(), f"{crc16(raw[:-4]):04x}"
     if end not in _ENDS:
         return Refusal("bad_tail", raw, {"found": f"{end:02x}"})
     if in_frame != computed:
         return Refusal("bad_crc", raw, {"in_frame": in_frame, "computed": computed})
-    down = head[20] == "8"
+    down = head[18] == "8"
     station, center = (head[:10], head[10:12]) if down else (head[2:12], head[:2])
     function = int(head[16:18], 16)
     packet = None
-    if raw[25] == SYN and len(body) >= 6 and _HEX_CHARACTERS.issuperset(body[:6]):
+    if raw[23] == SYN and len(body) >= 6 and _HEX_CHARACTERS.issuperset(body[:6]):
         packet = (int(body[:3], 16), int(body[3:6], 16))
         body = body[6:]
     parsed = Body() if packet is not None and packet[1] > 1 else read_ascii_body(function, body, down=down)
     return Frame(
-        raw, True, down, int(center, 16), station.lower(), head[12:16].lower(), function, int(head[21:24], 16),
-        raw[25], end, computed, packet, body, parsed,
+        raw, True, down, int(center, 16), station.lower(), head[12:16].lower(), function, int(head[19:22], 16),
+        raw[23], end, computed, packet, body, parsed,
     )  # fmt: skip
 
 

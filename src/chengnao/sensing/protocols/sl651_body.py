@@ -131,7 +131,13 @@ def read_value(data: bytes, decimals: int) -> tuple[float | None, bool]:
     if not digits.isdigit():
         return None, False
     value = int(digits) / 10**decimals
-    return -value if negative else value, len(digits) >= 4 and not digits.strip("9")
+    return -value if negative else value, _all_nine(digits)
+
+
+def _all_nine(digits: str) -> bool:
+    """All digits nine, but for the half byte that fills an odd number of them."""
+    nines = digits.removeprefix("0")
+    return len(nines) >= 4 and not nines.strip("9")
 
 
 def _number_at(data: bytes, decimals: int) -> bool:
@@ -204,11 +210,14 @@ def _read_element(body: Body, data: bytes, time: datetime | None, step: timedelt
 
 
 def _series_length(data: bytes, width: int, decimals: int) -> int:
-    """How many values follow one another: as many as leave behind nothing, or a further whole element."""
+    """How many values follow one another: as many as leave whole elements behind, or nothing.
+
+    Nothing tells the two apart; no value of a series looks like an element with the definition of the standard.
+    """
     most = 0
     while (most + 1) * width <= len(data) and _number_at(data[most * width : (most + 1) * width], decimals):
         most += 1
-    for count in range(most, max(0, most - _MAX_TRAILING), -1):
+    for count in range(most - 1, max(0, most - _MAX_TRAILING), -1):
         if _whole_elements(data[count * width :]):
             return count
     return max(most, 1)
@@ -219,10 +228,11 @@ def _whole_elements(data: bytes) -> bool:
         if data[:2] in {b"\xf0\xf0", b"\xf1\xf1"}:
             data = data[7:] if len(data) >= 7 else b"\x00"
             continue
-        width = data[1] >> 3 if len(data) > 1 else 0
-        if data[0] not in ELEMENTS or width == 0 or len(data) < 2 + width:
+        known = ELEMENTS.get(data[0])
+        if known is None or data[1:2] != bytes((known.definition,)):
             return False
-        if not _number_at(data[2 : 2 + width], data[1] & 7):
+        width = data[1] >> 3
+        if len(data) < 2 + width or not _number_at(data[2 : 2 + width], known.decimals):
             return False
         data = data[2 + width :]
     return True
@@ -295,9 +305,8 @@ def _ascii_element(
     while position < len(words) and (not found or (step is not None and _is_number(words[position]))):
         text = words[position]
         number = float(text) if _is_number(text) else None
-        digits = text.lstrip("-").replace(".", "")
         found.append(number)
-        odd.append(number is not None and len(digits) >= 4 and not digits.strip("9"))
+        odd.append(number is not None and _all_nine(text.lstrip("-").replace(".", "")))
         position += 1
     known = BY_NAME.get(word)
     code = f"{known.code:02X}" if known is not None else word
