@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from chengnao.kernel.clock import Clock, SystemClock
 from chengnao.sensing.simulators.shape import Device, Simulation
@@ -146,7 +147,7 @@ class _Line(asyncio.Protocol, asyncio.DatagramProtocol):
         self.tried = asyncio.Event()
         self._run = run
         self._number = number
-        self._transport: asyncio.WriteTransport | asyncio.DatagramTransport | None = None
+        self._transport: asyncio.Transport | None = None
         self._lost = asyncio.Event()
         self._sent = 0
         self._answered = 0
@@ -202,7 +203,7 @@ class _Line(asyncio.Protocol, asyncio.DatagramProtocol):
         transport = self._transport
         if transport is None or transport.is_closing() or not self.device.ready:
             return False
-        if isinstance(transport, asyncio.WriteTransport) and transport.get_write_buffer_size() > _MAX_QUEUED:
+        if transport.get_write_buffer_size() > _MAX_QUEUED:
             return False
         data = self.device.report(self._run.moments())
         if not data:
@@ -222,7 +223,7 @@ class _Line(asyncio.Protocol, asyncio.DatagramProtocol):
                 return
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport | asyncio.DatagramTransport)
+        assert isinstance(transport, asyncio.Transport)  # asyncio's own one of datagrams is one too
         self._transport = transport
         self._write(self.device.hello(self._run.clock.now()))
 
@@ -245,8 +246,8 @@ class _Line(asyncio.Protocol, asyncio.DatagramProtocol):
     def _write(self, data: bytes) -> None:
         if not data or self._transport is None:
             return
-        if isinstance(self._transport, asyncio.DatagramTransport):
-            self._transport.sendto(data)
+        if self._run.load.simulation.transport == "udp":
+            cast(asyncio.DatagramTransport, self._transport).sendto(data)
         else:
             self._transport.write(data)
 
