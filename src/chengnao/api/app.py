@@ -50,6 +50,7 @@ from chengnao.review import routes as review
 from chengnao.review.proposals import routes as proposals
 from chengnao.sensing.commands import routes as commands
 from chengnao.sensing.devices import routes as devices
+from chengnao.sensing.devices.upkeep import routes as upkeep
 from chengnao.sensing.quarantine import routes as quarantine
 from chengnao.sensing.readings import routes as readings
 from chengnao.sensing.readings.store import ReadingsStore
@@ -65,11 +66,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     organisation.router,
     calendar.router,
     devices.router,
+    upkeep.router,
     readings.router,
     commands.router,
+    subscriptions.router,
     quarantine.router,
     warning.router,
-    subscriptions.router,
     incident.router,
     classification.router,
     dispatch.router,

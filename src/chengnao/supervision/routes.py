@@ -8,11 +8,8 @@ from pydantic import BaseModel
 
 from chengnao.incident.tally_repository import TallyRepository
 from chengnao.kernel.access.model import Principal
-from chengnao.kernel.paging import PageRequest
 from chengnao.kernel.web import ScopeDep, UowDep, require
-from chengnao.sensing.devices.model import Status
-from chengnao.sensing.devices.repository import DeviceFilter, DeviceRepository
-from chengnao.sensing.readings.seen import LastSeenDep
+from chengnao.sensing.devices.list_repository import DeviceLists
 from chengnao.supervision import service
 from chengnao.warning.repository import WarningRepository
 
@@ -51,14 +48,12 @@ SituationReader = Annotated[Principal, Depends(require("situation.read"))]
 
 
 @router.get("/situation")
-async def get_situation(principal: SituationReader, scope: ScopeDep, uow: UowDep, seen: LastSeenDep) -> Situation:
+async def get_situation(principal: SituationReader, scope: ScopeDep, uow: UowDep) -> Situation:
     """The state of the own divisions at this moment."""
     now = uow.clock.now()
     standing = await TallyRepository(uow.session).standing(scope, service.midnight(now), now)
     by_level = await WarningRepository(uow.session).open_by_level(scope)
-    devices, one = DeviceRepository(uow.session), PageRequest(1, 1)
-    total = await devices.devices(scope, DeviceFilter(), one, {}, now)
-    online = await devices.devices(scope, DeviceFilter(status=Status.ONLINE), one, await seen.all(), now)
+    devices = DeviceLists(uow.session)
     incidents = await TallyRepository(uow.session).open_by_district(scope)
     warnings = await WarningRepository(uow.session).open_by_district(scope)
     return Situation(
@@ -67,8 +62,8 @@ async def get_situation(principal: SituationReader, scope: ScopeDep, uow: UowDep
             open_incidents=standing.open,
             open_warnings={level: by_level.get(level, 0) for level in range(1, 5)},
             overdue=standing.overdue,
-            devices_online=online.total,
-            devices_total=total.total,
+            devices_online=await devices.online(scope),
+            devices_total=await devices.count(scope),
             today_opened=standing.today_opened,
             today_closed=standing.today_closed,
         ),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chengnao.warning.model import FaultKind, FaultStep
-from chengnao.warning.series import Floats, Ints, Rows, SeriesIndex
+from chengnao.warning.series import Bools, Floats, Ints, Rows, SeriesIndex
 
 MISSED_INTERVALS = 3
 """A device is missing once this many of its intervals have passed without a reading."""
@@ -22,13 +22,26 @@ class Duty:
     """By (class, metric): how long a value may stay exactly the same; a metric that is not here may rest forever."""
     interval_seconds: Mapping[str, float]
     """By device: how often it reports."""
+    off: frozenset[str] = frozenset()
+    """Devices that are planned, in maintenance or retired: nothing is expected of them, and no fault stands on them."""
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Devices that are heard again, and those that no longer are."""
+
+    came: list[str]
+    went: list[str]
 
 
 class FaultDetector:
     """Watches all series; `sweep` tells which faults began and ended since the last sweep."""
 
-    def __init__(self, index: SeriesIndex, duty: Duty, known: Iterable[Fault], started_at: int) -> None:
-        """`known`: the open faults; `started_at`: when watching began, since silence before it proves nothing."""
+    def __init__(
+        self, index: SeriesIndex, duty: Duty, known: Iterable[Fault], started_at: int, online: Iterable[str] = ()
+    ) -> None:
+        """`known`: the open faults; `started_at`: when watching began, since silence before it proves nothing;
+        `online`: the devices that were heard when somebody last looked."""
         self.index = index
         self._window: Floats = np.full(index.size, np.inf)
         for (code, metric), seconds in duty.stuck_seconds.items():
@@ -41,6 +54,10 @@ class FaultDetector:
         self._patience: Floats = np.fromiter(intervals, np.float64, len(index.ids)) * 1000 * MISSED_INTERVALS
         self._seen: Ints = np.zeros(len(index.ids), np.int64)
         self._started_at = started_at
+        self._online: Bools = np.zeros(len(index.ids), np.bool_)
+        self._set_online(online, heard=True)
+        self._off = duty.off
+        self._on_duty: Bools = np.fromiter((device not in duty.off for device in index.ids), np.bool_, len(index.ids))
         self._faults = {fault for fault in known if fault[0] in index.devices}
 
     def remember(self, devices: Iterable[str], seen: Iterable[int]) -> None:
@@ -56,6 +73,7 @@ class FaultDetector:
             self.index.carry(old.index, theirs, mine)
         self.remember(old.index.ids, old._seen.tolist())
         self._started_at = min(self._started_at, old._started_at)
+        self._set_online((old.index.ids[row] for row in np.flatnonzero(old._online).tolist()), heard=True)
 
     def known(self) -> frozenset[Fault]:
         """The faults that stand."""
@@ -91,23 +109,47 @@ class FaultDetector:
         steps: list[FaultStep] = []
         stuck = np.flatnonzero(self._time - self._moved >= self._window)
         current: dict[Fault, int] = {}
+        values: dict[Fault, float] = {}
         for series in stuck.tolist():
             device, metric = self.index.name(series)
-            current[device, metric, FaultKind.STUCK] = int(self._moved[series])
+            if device not in self._off:
+                current[device, metric, FaultKind.STUCK] = int(self._moved[series])
+                values[device, metric, FaultKind.STUCK] = float(self._value[series])
         if missing:
-            silent = (self._seen > 0) & (now - np.maximum(self._seen, self._started_at) > self._patience)
+            silent = (
+                self._on_duty & (self._seen > 0) & (now - np.maximum(self._seen, self._started_at) > self._patience)
+            )
             for row in np.flatnonzero(silent).tolist():
                 current[self.index.ids[row], "", FaultKind.MISSING] = int(self._seen[row])
         for fault in sorted(self._faults - current.keys()):
             device, metric, kind = fault
-            if self._over(device, metric, kind):
+            if device in self._off or self._over(device, metric, kind):
                 steps.append(FaultStep(device, metric, kind, False, now))
                 self._faults.discard(fault)
         for fault, since in current.items():
             if fault not in self._faults:
-                steps.append(FaultStep(*fault, True, since))
+                steps.append(FaultStep(*fault, True, since, values.get(fault)))
                 self._faults.add(fault)
         return steps
+
+    def presence(self, now: int) -> Presence:
+        """Which devices have come and gone since the last `settle`; silence is not judged sooner than a device's
+        patience after watching began."""
+        heard = (self._seen > 0) & (now - self._seen <= self._patience)
+        early = now - self._started_at <= self._patience
+        online = heard | (early & self._online)
+        changed = np.flatnonzero(online != self._online).tolist()
+        came = [self.index.ids[row] for row in changed if online[row]]
+        return Presence(came, [self.index.ids[row] for row in changed if not online[row]])
+
+    def settle(self, told: Presence) -> None:
+        """What `presence` told is kept."""
+        self._set_online(told.came, heard=True)
+        self._set_online(told.went, heard=False)
+
+    def _set_online(self, devices: Iterable[str], *, heard: bool) -> None:
+        rows = [row for device in devices if (row := self.index.devices.get(device)) is not None]
+        self._online[rows] = heard
 
     def _over(self, device: str, metric: str, kind: FaultKind) -> bool:
         """A known fault ends only by a sign of life after watching began."""

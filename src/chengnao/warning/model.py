@@ -130,13 +130,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class FaultStep:
-    """A device fault that began or ended. `metric` is empty where the whole device is meant."""
+    """A device fault that began or ended. `metric` is empty where the whole device is meant; `value`: at which it is
+    stuck."""
 
     device_id: str
     metric: str
     kind: FaultKind
     opened: bool
     since: int
+    value: float | None = None
 
 
 @dataclass(frozen=True)

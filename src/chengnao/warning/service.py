@@ -173,7 +173,7 @@ async def record_faults(uow: UnitOfWork, steps: Sequence[FaultStep], facts: Mapp
         at = datetime.fromtimestamp(step.since / 1000, UTC)
         if step.opened:
             fresh = await repository.open_fault(step, device)
-            await devices.note_fault(uow, device.id, step.metric, step.kind.value, at)
+            await devices.note_fault(uow, device.id, step.metric, step.kind.value, at, step.value)
         else:
             fresh = await repository.clear_fault(step, at)
             await devices.clear_fault(uow, device.id, step.metric, step.kind.value)

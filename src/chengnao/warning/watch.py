@@ -19,6 +19,7 @@ from chengnao.kernel.database import Database, UnitOfWork
 from chengnao.kernel.errors import Unavailable
 from chengnao.sensing.devices.model import Device, device_classes
 from chengnao.sensing.devices.repository import DeviceRepository
+from chengnao.sensing.devices.service import note_presence
 from chengnao.sensing.readings.model import UnreadableBatchError, decode
 from chengnao.warning import service
 from chengnao.warning.evaluator import Evaluator
@@ -40,6 +41,7 @@ class _Registered:
 
     class_code: str
     interval_seconds: float
+    on_duty: bool
 
 
 class ThresholdWatch:
@@ -165,19 +167,28 @@ class ThresholdWatch:
                 await self._rebuild(uow, rules, keep=True)
             assert self._faults is not None
             before = self._faults.known()
-            steps = self._faults.sweep(_milliseconds(self._clock.now()), missing=self.lag == 0)
+            now = _milliseconds(self._clock.now())
+            steps = self._faults.sweep(now, missing=self.lag == 0)
+            presence = self._faults.presence(now) if self.lag == 0 else None
             try:
                 if steps:
                     facts = await _facts(uow, {step.device_id for step in steps})
                     await service.record_faults(uow, steps, facts)
+                if presence is not None:
+                    await note_presence(uow, presence.came, presence.went)
                 await uow.commit()
             except BaseException:
                 self._faults.restore(before)
                 raise
+            if presence is not None:
+                self._faults.settle(presence)
 
     async def _read_devices(self, uow: UnitOfWork) -> bool:
         changed, self._devices_read = await DeviceRepository(uow.session).changed_since(self._devices_read)
-        fresh = {device.id: _Registered(device.class_code, device.interval_seconds) for device in changed}
+        fresh = {
+            device.id: _Registered(device.class_code, device.interval_seconds, device.life.on_duty)
+            for device in changed
+        }
         different = any(self._devices.get(device) != registered for device, registered in fresh.items())
         self._devices |= fresh
         return different
@@ -201,7 +212,9 @@ class ThresholdWatch:
         }
         intervals = {device: registered.interval_seconds for device, registered in self._devices.items()}
         now = _milliseconds(self._clock.now())
-        faults = FaultDetector(index, Duty(stuck, intervals), await repository.open_faults(), now)
+        off = frozenset(device for device, registered in self._devices.items() if not registered.on_duty)
+        online = await DeviceRepository(uow.session).online() if self._faults is None else ()
+        faults = FaultDetector(index, Duty(stuck, intervals, off), await repository.open_faults(), now, online)
         if keep and self._evaluator is not None:
             evaluator.carry_from(self._evaluator)
         if self._faults is not None:

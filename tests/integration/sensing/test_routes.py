@@ -16,7 +16,7 @@ from chengnao.kernel.bus import Bus
 from chengnao.kernel.database import Database
 from chengnao.kernel.settings import Settings, load_secrets
 from chengnao.kernel.web import Context
-from chengnao.sensing.devices.service import clear_fault, note_fault, put_all
+from chengnao.sensing.devices.service import clear_fault, note_fault, note_presence, put_all
 from chengnao.sensing.readings.model import Quality, Reading, to_table
 from chengnao.sensing.readings.store import ReadingsStore
 from tests.support.world import World, make_world
@@ -133,6 +133,7 @@ async def test_status_follows_readings_the_clock_and_faults(
     async with database.unit_of_work() as uow:
         await put_all(uow, [device(f"s-{number}") for number in range(3)])
         await note_fault(uow, "s-2", "", "missing", now)
+        await note_presence(uow, ["s-0"], [])
         await uow.commit()
     await insert(readings, [("s-0", "pressure", now, 1), ("s-1", "pressure", now - timedelta(hours=1), 1)])
 

@@ -18,8 +18,8 @@ from chengnao.kernel.privacy.model import mask
 from chengnao.knowledge import service as knowledge
 from chengnao.knowledge.model import Hit
 from chengnao.knowledge.readership import readership_of
+from chengnao.sensing.devices.list_repository import DeviceFilter, DeviceLists
 from chengnao.sensing.devices.model import device_classes
-from chengnao.sensing.devices.repository import DeviceFilter, DeviceRepository
 
 CONTENT_REVIEW = Rule("content-review", "按规则审查内容", rules.content_review)
 KNOWLEDGE_BUILDING = Rule("knowledge-building", "按格式读出文件的标题、文号、日期和发文机关", rules.knowledge_building)
@@ -215,9 +215,8 @@ class DeviceOut(BaseModel):
 
 async def _find_devices(call: Call, given: DeviceIn) -> DeviceOut:
     wanted = DeviceFilter(words=given.words.strip(), class_code=given.class_code)
-    now = call.uow.clock.now()
     page = PageRequest(1, given.limit)
-    found = await DeviceRepository(call.uow.session).devices(call.scope, wanted, page, {}, now)
+    found = await DeviceLists(call.uow.session).devices(call.scope, wanted, page)
     classes = device_classes()
     return DeviceOut(
         total=found.total,

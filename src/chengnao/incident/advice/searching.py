@@ -23,8 +23,8 @@ from chengnao.kernel.paging import PageRequest
 from chengnao.kernel.privacy.model import mask
 from chengnao.knowledge import service as knowledge
 from chengnao.knowledge.readership import readership_of
+from chengnao.sensing.devices.list_repository import DeviceFilter, DeviceLists
 from chengnao.sensing.devices.model import device_classes
-from chengnao.sensing.devices.repository import DeviceFilter, DeviceRepository
 from chengnao.warning.repository import WarningRepository
 
 
@@ -160,7 +160,7 @@ async def _devices(uow: UnitOfWork, scope: Scope, question: Question, limit: int
     classes = device_classes()
     for word in question.words:
         wanted = DeviceFilter(words=word)
-        page = await DeviceRepository(uow.session).devices(scope, wanted, PageRequest(1, limit), {}, uow.clock.now())
+        page = await DeviceLists(uow.session).devices(scope, wanted, PageRequest(1, limit))
         for each in page.items:
             kind = classes[each.class_code].name_zh if each.class_code in classes else each.class_code
             hit = Hit(Intent.DEVICE.value, each.id, each.name, f"{kind} · {each.id}", f"/devices?device={each.id}")

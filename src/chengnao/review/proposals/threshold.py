@@ -22,8 +22,9 @@ from chengnao.review.proposals.changes import ThresholdChange
 from chengnao.review.proposals.episodes import Episode, compared, episodes
 from chengnao.review.proposals.kinds import MOST_CASES, Outcome, Tools
 from chengnao.review.proposals.model import Case, Measure, Span, Target, Thing
+from chengnao.sensing.devices.list_repository import DeviceFilter, DeviceLists
 from chengnao.sensing.devices.model import Device, device_classes
-from chengnao.sensing.devices.repository import DeviceFilter, DeviceRepository
+from chengnao.sensing.devices.repository import DeviceRepository
 from chengnao.sensing.readings.store import ReadingsStore
 from chengnao.warning.evaluator import Evaluator
 from chengnao.warning.model import DeviceWarning, Step, ThresholdRule
@@ -88,9 +89,8 @@ class ThresholdKind:
         if rule.device_id is not None:
             found = await repository.by_ids(Scope(), [rule.device_id])
             return found, len(found)
-        page = await repository.devices(
-            Scope(), DeviceFilter(class_code=rule.device_class or ""), PageRequest(1, MOST_DEVICES), {}, uow.clock.now()
-        )
+        of_class = DeviceFilter(class_code=rule.device_class or "")
+        page = await DeviceLists(uow.session).devices(Scope(), of_class, PageRequest(1, MOST_DEVICES))
         return page.items, page.total
 
     async def apply(self, uow: UnitOfWork, actor: Principal, change: ThresholdChange) -> None:

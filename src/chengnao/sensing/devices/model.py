@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -19,6 +19,7 @@ MISSED_INTERVALS = 3
 
 _DEVICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:-]{0,63}")
 METRIC_SHAPE = r"^[a-z][a-z0-9_.]{0,63}$"
+METRIC = re.compile(METRIC_SHAPE)
 
 
 class Protocol(StrEnum):
@@ -38,6 +39,30 @@ class Protocol(StrEnum):
     LORAWAN = "lorawan"
     GB28181 = "gb28181"
     COAP = "coap"
+
+
+class Life(StrEnum):
+    """Where a device stands between being planned and being gone."""
+
+    PLANNED = "planned"
+    IN_SERVICE = "in_service"
+    MAINTENANCE = "maintenance"
+    RETIRED = "retired"
+
+    @property
+    def on_duty(self) -> bool:
+        """Whether its values count. What is being installed or repaired is kept and marked as calibrating, and is
+        neither warned of nor missed."""
+        return self is Life.IN_SERVICE
+
+
+LIVES: Mapping[Life, frozenset[Life]] = {
+    Life.PLANNED: frozenset({Life.IN_SERVICE, Life.RETIRED}),
+    Life.IN_SERVICE: frozenset({Life.MAINTENANCE, Life.RETIRED}),
+    Life.MAINTENANCE: frozenset({Life.IN_SERVICE, Life.RETIRED}),
+    Life.RETIRED: frozenset(),
+}
+"""What may follow what. A device that is gone stays on record; the one that follows it is another device."""
 
 
 class Status(StrEnum):
@@ -88,6 +113,8 @@ class Fault:
     metric: str
     kind: str
     since: datetime
+    value: float | None = None
+    """At which the metric is stuck."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +137,13 @@ class Device:
     """What its protocol needs to know of it; the protocol's page says which keys there are."""
     points: Mapping[str, Point] = field(default_factory=dict)
     """Its own points, by the protocol's name; they go before those of its class."""
+    life: Life = Life.IN_SERVICE
+    owner: str = ""
+    """To whom it belongs, where that is not the unit that answers for it."""
+    vendor: str = ""
+    model: str = ""
+    serial: str = ""
+    upkeep_due: date | None = None
 
     def status(self, last_seen: datetime | None, now: datetime) -> Status:
         if self.faults:
@@ -129,6 +163,12 @@ def check_device_id(device_id: str) -> str:
             reason_en="a device id is 1 to 64 letters, digits, _, : or -, beginning with a letter or digit",
         )
     return device_id
+
+
+def search_keys(*texts: str | None) -> list[str]:
+    """Every two characters that follow one another in the texts, in lower case: what a search narrows by."""
+    text = "\n".join(text for text in texts if text).lower()
+    return sorted({text[place : place + 2] for place in range(max(len(text) - 1, 1))})
 
 
 def place_of(lon: object, lat: object) -> tuple[float | None, float | None, bool]:

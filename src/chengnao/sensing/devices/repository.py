@@ -1,61 +1,30 @@
-"""All SQL over devices."""
+"""All SQL over devices as such; lists and maps stand in `list_repository.py`, upkeep in `upkeep_repository.py`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    DateTime,
-    Float,
-    Select,
-    String,
-    and_,
-    case,
-    column,
-    func,
-    literal,
-    not_,
-    or_,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Select, func, literal, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.types import String
 
 from chengnao.kernel.access.model import Scope
-from chengnao.kernel.paging import Page, PageRequest
-from chengnao.kernel.repository import Repository, contains
-from chengnao.sensing.devices.model import MISSED_INTERVALS, Device, Fault, Point, Protocol, Status
-from chengnao.sensing.devices.tables import DeviceRow
+from chengnao.kernel.repository import Repository, batched
+from chengnao.sensing.devices.model import Device, Fault, Life, Point, Protocol, search_keys
+from chengnao.sensing.devices.tables import DeviceRow, PresenceRow, SearchRow
 
-
-@dataclass(frozen=True)
-class DeviceFilter:
-    """What a list of devices is narrowed by."""
-
-    words: str = ""
-    class_code: str = ""
-    division: str = ""
-    status: Status | None = None
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Devices that lie in one cell of the map's grid, at their mean place."""
-
-    lon: float
-    lat: float
-    count: int
-    faulty: int
+_SEARCHED = {"name", "address", "serial"}
 
 
 class DeviceRepository(Repository):
     async def add(self, device: Device) -> bool:
         """False where the id or the address is taken already."""
         statement = insert(DeviceRow).values(**_values(device)).on_conflict_do_nothing().returning(DeviceRow.id)
-        return (await self.session.scalar(statement)) is not None
+        added = (await self.session.scalar(statement)) is not None
+        if added:
+            await self._put_beside([device])
+        return added
 
     async def put(self, devices: Sequence[Device]) -> None:
         """Add the devices, or bring those with the same id to the new state; standing faults are left alone."""
@@ -68,34 +37,49 @@ class DeviceRepository(Repository):
             statement.on_conflict_do_update(index_elements=["id"], set_=fresh | {"updated_at": func.clock_timestamp()}),
             rows,
         )
+        await self._put_beside(devices)
+
+    async def _put_beside(self, devices: Sequence[Device]) -> None:
+        """What is kept beside the devices: whether each is heard, and what each is found by."""
+        present = [{"device_id": device.id, "online": False} for device in devices]
+        await self.session.execute(insert(PresenceRow).on_conflict_do_nothing(), present)
+        found = insert(SearchRow)
+        await self.session.execute(
+            found.on_conflict_do_update(index_elements=["device_id"], set_={"keys": found.excluded["keys"]}),
+            [
+                {"device_id": each.id, "keys": search_keys(each.id, each.name, each.address, each.serial)}
+                for each in devices
+            ],
+        )
 
     async def change(self, device_id: str, values: Mapping[str, Any]) -> None:
         await self.session.execute(update(DeviceRow).where(DeviceRow.id == device_id).values(**values))
+        if _SEARCHED & values.keys():
+            device = await self.device(Scope(), device_id)
+            if device is not None:
+                await self._put_beside([device])
 
     async def device(self, scope: Scope, device_id: str, *, lock: bool = False) -> Device | None:
         query = select(DeviceRow).where(DeviceRow.id == device_id, scope.where(DeviceRow))
-        row = await self.session.scalar(query.with_for_update() if lock else query)
-        return None if row is None else _device(row)
+        row = await self.session.scalar(
+            query.with_for_update() if lock else query, execution_options={"populate_existing": True}
+        )
+        return None if row is None else device_of(row)
 
     async def by_ids(self, scope: Scope, ids: Sequence[str]) -> list[Device]:
         rows = await self.session.scalars(select(DeviceRow).where(DeviceRow.id.in_(ids), scope.where(DeviceRow)))
-        return [_device(row) for row in rows]
+        return [device_of(row) for row in rows]
+
+    async def by_addresses(self, addresses: Sequence[tuple[Protocol, str]]) -> list[Device]:
+        """Those that hold one of the addresses."""
+        wanted = [(protocol.value, address) for protocol, address in addresses]
+        held = tuple_(DeviceRow.protocol, DeviceRow.address).in_(wanted), DeviceRow.life != Life.RETIRED.value
+        return [device_of(row) for row in await self.session.scalars(select(DeviceRow).where(*held))]
 
     async def address_owner(self, protocol: Protocol, address: str) -> str | None:
-        """The id of the device that holds the address in this protocol."""
-        held = DeviceRow.address == address, DeviceRow.protocol == protocol.value
+        """The id of the device that holds the address in this protocol; what is retired holds none."""
+        held = DeviceRow.address == address, DeviceRow.protocol == protocol.value, DeviceRow.life != Life.RETIRED.value
         return await self.session.scalar(select(DeviceRow.id).where(*held))
-
-    async def devices(
-        self, scope: Scope, wanted: DeviceFilter, request: PageRequest, seen: Mapping[str, datetime], now: datetime
-    ) -> Page[Device]:
-        """`seen` is needed for the filter by status alone."""
-        query = select(DeviceRow).where(scope.where(DeviceRow)).order_by(DeviceRow.id)
-        query = _narrowed(query, wanted)
-        if wanted.status is not None:
-            query = query.where(_status_condition(wanted.status, seen, now))
-        page = await self.page(query, request)
-        return page.map(_device)
 
     async def changed_since(self, since: datetime | None) -> tuple[list[Device], datetime]:
         """Devices written after `since` (all for None), and the `since` to ask with next time.
@@ -115,7 +99,7 @@ class DeviceRepository(Repository):
             devices = await self._all(query)
         else:
             changed = await self.session.execute(query.where(DeviceRow.updated_at > since))
-            devices = [_device(row) for row in changed]
+            devices = [device_of(row) for row in changed]
         return devices, horizon - timedelta(seconds=1)
 
     async def _all(self, query: Select[Any]) -> list[Device]:
@@ -126,66 +110,21 @@ class DeviceRepository(Repository):
             if devices:
                 part = part.where(DeviceRow.id > devices[-1].id)
             rows = (await self.session.execute(part)).all()
-            devices += [_device(row) for row in rows]
+            devices += [device_of(row) for row in rows]
             if len(rows) < 5_000:
                 return devices
 
-    async def count_in(self, scope: Scope, box: tuple[float, float, float, float]) -> int:
-        query = select(func.count()).select_from(DeviceRow).where(scope.where(DeviceRow), _inside(box))
-        return (await self.session.scalar(query)) or 0
+    async def online(self) -> list[str]:
+        """The ids of all devices that are heard, as of the last look."""
+        return list(await self.session.scalars(select(PresenceRow.device_id).where(PresenceRow.online)))
 
-    async def all_in(self, scope: Scope, box: tuple[float, float, float, float]) -> list[Device]:
-        query = select(DeviceRow).where(scope.where(DeviceRow), _inside(box)).order_by(DeviceRow.id)
-        return [_device(row) for row in await self.session.scalars(query)]
-
-    async def clusters_in(self, scope: Scope, box: tuple[float, float, float, float], cell: float) -> list[Cluster]:
-        """One cluster for each cell of `cell` degrees that holds a device."""
-        column_no, row_no = func.floor(DeviceRow.lon / cell), func.floor(DeviceRow.lat / cell)
-        faulty = func.sum(case((func.jsonb_array_length(DeviceRow.faults) > 0, 1), else_=0))
-        query = (
-            select(func.avg(DeviceRow.lon), func.avg(DeviceRow.lat), func.count(), faulty)
-            .where(scope.where(DeviceRow), _inside(box))
-            .group_by(column_no, row_no)
-        )
-        return [Cluster(*row) for row in (await self.session.execute(query)).all()]
-
-
-def _inside(box: tuple[float, float, float, float]) -> ColumnElement[bool]:
-    west, south, east, north = box
-    return and_(DeviceRow.place_ok, DeviceRow.lon.between(west, east), DeviceRow.lat.between(south, north))
-
-
-def _narrowed(query: Select[DeviceRow], wanted: DeviceFilter) -> Select[DeviceRow]:
-    if wanted.words:
-        query = query.where(
-            or_(
-                contains(DeviceRow.id, wanted.words),
-                contains(DeviceRow.name, wanted.words),
-                contains(DeviceRow.address, wanted.words),
-            )
-        )
-    if wanted.class_code:
-        query = query.where(DeviceRow.class_code == wanted.class_code)
-    if wanted.division:
-        query = query.where(DeviceRow.division_code.startswith(wanted.division, autoescape=True))
-    return query
-
-
-def _status_condition(status: Status, seen: Mapping[str, datetime], now: datetime) -> ColumnElement[bool]:
-    faulty = func.jsonb_array_length(DeviceRow.faults) > 0
-    if status is Status.FAULTY:
-        return faulty
-    columns = column("device", String), column("seen", DateTime(True))
-    known = func.unnest(literal(list(seen), ARRAY(String)), literal(list(seen.values()), ARRAY(DateTime(True))))
-    last = known.table_valued(*columns, name="last").render_derived()
-    patience = func.make_interval(0, 0, 0, 0, 0, 0, DeviceRow.interval_seconds.cast(Float) * MISSED_INTERVALS)
-    alive = (
-        select(text("1"))
-        .select_from(last)
-        .where(last.c.device == DeviceRow.id, last.c.seen >= literal(now, DateTime(True)) - patience)
-        .exists()
-    )
-    return and_(not_(faulty), alive if status is Status.ONLINE else not_(alive))
+    async def note_presence(self, online: Sequence[str], offline: Sequence[str]) -> None:
+        """Keep that these devices are heard from now on, and those no longer."""
+        for ids, state in ((online, True), (offline, False)):
+            for part in batched(sorted(ids), 20_000):
+                known = func.unnest(literal(list(part), ARRAY(String))).column_valued("known")
+                named = PresenceRow.device_id.in_(select(known))
+                await self.session.execute(update(PresenceRow).where(named).values(online=state))
 
 
 def _values(device: Device) -> dict[str, Any]:
@@ -204,14 +143,24 @@ def _values(device: Device) -> dict[str, Any]:
         "faults": fault_values(device.faults),
         "settings": dict(device.settings),
         "points": {name: asdict(point) for name, point in device.points.items()},
+        "life": str(device.life),
+        "owner": device.owner,
+        "vendor": device.vendor,
+        "model": device.model,
+        "serial": device.serial,
+        "upkeep_due": device.upkeep_due,
     }
 
 
 def fault_values(faults: Sequence[Fault]) -> list[dict[str, Any]]:
-    return [{"metric": fault.metric, "kind": fault.kind, "since": fault.since.isoformat()} for fault in faults]
+    return [
+        {"metric": fault.metric, "kind": fault.kind, "since": fault.since.isoformat()}
+        | ({} if fault.value is None else {"value": fault.value})
+        for fault in faults
+    ]
 
 
-def _device(row: Any) -> Device:
+def device_of(row: Any) -> Device:
     return Device(
         id=row.id,
         name=row.name,
@@ -224,7 +173,16 @@ def _device(row: Any) -> Device:
         lat=row.lat,
         place_ok=row.place_ok,
         interval_seconds=row.interval_seconds,
-        faults=tuple(Fault(each["metric"], each["kind"], datetime.fromisoformat(each["since"])) for each in row.faults),
+        faults=tuple(
+            Fault(each["metric"], each["kind"], datetime.fromisoformat(each["since"]), each.get("value"))
+            for each in row.faults
+        ),
         settings=row.settings,
         points={name: Point(**given) for name, given in row.points.items()},
+        life=Life(row.life),
+        owner=row.owner,
+        vendor=row.vendor,
+        model=row.model,
+        serial=row.serial,
+        upkeep_due=row.upkeep_due,
     )

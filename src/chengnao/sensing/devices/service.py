@@ -9,8 +9,9 @@ from chengnao.kernel.access.model import Scope
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import Conflict, Invalid, NotFound
 from chengnao.kernel.organisation.service import require_division, require_unit
+from chengnao.sensing.devices.checking import check_points, check_settings
 from chengnao.sensing.devices.events import DeviceChanged, DeviceRegistered
-from chengnao.sensing.devices.model import Device, Fault, check_device_id, device_class
+from chengnao.sensing.devices.model import LIVES, Device, Fault, Life, check_device_id, device_class
 from chengnao.sensing.devices.repository import DeviceRepository, fault_values
 
 
@@ -46,6 +47,8 @@ async def change(uow: UnitOfWork, scope: Scope, device_id: str, changes: Mapping
     before = await repository.device(scope, device_id, lock=True)
     if before is None:
         raise device_not_found(device_id)
+    if before.life is Life.RETIRED:
+        raise Conflict("device_life", field="life", id=device_id, life=str(before.life), wanted=str(before.life))
     after = replace(before, **changes)
     changed = {name: value for name, value in asdict(after).items() if value != asdict(before)[name]}
     if not changed:
@@ -57,22 +60,50 @@ async def change(uow: UnitOfWork, scope: Scope, device_id: str, changes: Mapping
     }:
         raise Conflict("device_taken", field="address", id=device_id, address=after.address)
     await repository.change(device_id, changed)
-    uow.publish(
-        DeviceChanged(
-            subject=after.id,
-            division_code=after.division_code,
-            unit_id=after.unit_id,
-            name=after.name,
-            class_code=after.class_code,
-            fields=sorted(changed),
-        )
-    )
+    _tell_change(uow, after, sorted(changed))
     return after
 
 
-async def note_fault(uow: UnitOfWork, device_id: str, metric: str, kind: str, since: datetime) -> None:
-    """Let a fault stand on the device; noting it again changes nothing."""
-    await _change_fault(uow, device_id, metric, kind, Fault(metric, kind, since))
+def _tell_change(uow: UnitOfWork, device: Device, fields: list[str]) -> None:
+    uow.publish(
+        DeviceChanged(
+            subject=device.id,
+            division_code=device.division_code,
+            unit_id=device.unit_id,
+            name=device.name,
+            class_code=device.class_code,
+            fields=fields,
+        )
+    )
+
+
+async def move(uow: UnitOfWork, scope: Scope, device_id: str, life: Life) -> Device:
+    """Lead the device into the next part of its life; raises Conflict where that cannot follow.
+
+    A device that leaves duty has no faults: nobody waits for its readings.
+    """
+    repository = DeviceRepository(uow.session)
+    before = await repository.device(scope, device_id, lock=True)
+    if before is None:
+        raise device_not_found(device_id)
+    if life not in LIVES[before.life]:
+        raise Conflict("device_life", field="life", id=device_id, life=str(before.life), wanted=str(life))
+    after = replace(before, life=life, faults=before.faults if life.on_duty else ())
+    await repository.change(device_id, {"life": str(life), "faults": fault_values(after.faults)})
+    _tell_change(uow, after, ["life"])
+    return after
+
+
+async def note_fault(
+    uow: UnitOfWork, device_id: str, metric: str, kind: str, since: datetime, value: float | None = None
+) -> None:
+    """Let a fault stand on the device, noting at which value it is stuck; noting it again changes nothing."""
+    await _change_fault(uow, device_id, metric, kind, Fault(metric, kind, since, value))
+
+
+async def note_presence(uow: UnitOfWork, came: Sequence[str], went: Sequence[str]) -> None:
+    """Keep which devices are heard again and which no longer are; lists are filtered by it."""
+    await DeviceRepository(uow.session).note_presence(came, went)
 
 
 async def clear_fault(uow: UnitOfWork, device_id: str, metric: str, kind: str) -> None:
@@ -114,6 +145,8 @@ async def _check(uow: UnitOfWork, device: Device) -> None:
             reason_zh="上报间隔至少为 1 秒",
             reason_en="a device reports once a second at most",
         )
+    check_settings(device.settings)
+    check_points(device)
     await require_division(uow, device.division_code)
     if device.unit_id is not None:
         await require_unit(uow, device.unit_id)

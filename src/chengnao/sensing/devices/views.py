@@ -1,14 +1,15 @@
 """Devices as the API gives and takes them."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.organisation.repository import OrganisationRepository
-from chengnao.sensing.devices.model import Device, DeviceClass, Protocol, Status, device_classes
+from chengnao.kernel.web import PageOf
+from chengnao.sensing.devices.model import LIVES, Device, DeviceClass, Life, Point, Protocol, Status, device_classes
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Code = Annotated[str, Field(pattern=r"^(\d{6}|\d{9})$")]
@@ -42,6 +43,48 @@ class DeviceOut(BaseModel):
     status: Status
     last_seen: datetime | None
     faults: list[FaultOut]
+    life: Life
+    owner: str
+    vendor: str
+    model: str
+    serial: str
+    upkeep_due: date | None
+
+
+class PointOut(BaseModel):
+    """`metric` = value * `factor` + `offset`."""
+
+    metric: str
+    factor: float
+    offset: float
+
+
+class DeviceDetail(DeviceOut):
+    """`points`: its own, before those of its class (`class_points`); `settings` is shown to those who may write it."""
+
+    points: dict[str, PointOut]
+    class_points: dict[str, PointOut]
+    settings: dict[str, Any] | None
+    next_lives: list[Life]
+
+
+class DeviceListOut(PageOf[DeviceOut]):
+    """`more`: the whole is longer than `total`. `after`: what to ask with for the next part, however far it lies."""
+
+    more: bool
+    after: str | None
+
+
+class PointIn(BaseModel):
+    """`metric` = value * `factor` + `offset`."""
+
+    metric: Annotated[str, Field(max_length=64)]
+    factor: float = 1.0
+    offset: float = 0.0
+
+
+Points = dict[Annotated[str, Field(min_length=1, max_length=64)], PointIn]
+Words = Annotated[str, Field(max_length=100)]
 
 
 class DeviceIn(BaseModel):
@@ -58,6 +101,13 @@ class DeviceIn(BaseModel):
     lat: Coordinate = None
     crs: System = "wgs84"
     interval_seconds: Annotated[int, Field(ge=1, le=31 * 86_400)] | None = None
+    life: Literal[Life.PLANNED, Life.IN_SERVICE] = Life.IN_SERVICE
+    owner: Words = ""
+    vendor: Words = ""
+    model: Words = ""
+    serial: Words = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    points: Points = Field(default_factory=dict)
 
 
 class DeviceChange(BaseModel):
@@ -73,6 +123,12 @@ class DeviceChange(BaseModel):
     lat: Coordinate = None
     crs: System = "wgs84"
     interval_seconds: Annotated[int, Field(ge=1, le=31 * 86_400)] | None = None
+    owner: Words | None = None
+    vendor: Words | None = None
+    model: Words | None = None
+    serial: Words | None = None
+    settings: dict[str, Any] | None = None
+    points: Points | None = None
 
 
 class MetricOut(BaseModel):
@@ -104,6 +160,18 @@ class DeviceClassOut(BaseModel):
             interval_seconds=kind.interval_seconds,
             metrics=metrics,
         )
+
+
+class GroupOut(BaseModel):
+    """Devices of one class; `offline` are those that are silent and have no fault."""
+
+    class_code: str
+    class_name: str
+    class_name_en: str
+    count: int
+    faulty: int
+    offline: int
+    lives: dict[Life, int]
 
 
 class ClusterOut(BaseModel):
@@ -154,3 +222,25 @@ def _out(
             "faults": [FaultOut(metric=f.metric, kind=f.kind, since=f.since) for f in device.faults],
         }
     )
+
+
+async def shown_whole(
+    uow: UnitOfWork, device: Device, seen: Mapping[str, datetime], now: datetime, *, settings: bool
+) -> DeviceDetail:
+    """One device with its points, and its settings where they may be shown."""
+    [short] = await shown(uow, [device], seen, now)
+    kind = device_classes().get(device.class_code)
+    of_class = kind.points.get(device.protocol, {}) if kind else {}
+    return DeviceDetail(
+        **short.model_dump(),
+        points=_points(device.points),
+        class_points=_points(of_class),
+        settings=dict(device.settings) if settings else None,
+        next_lives=sorted(LIVES[device.life]),
+    )
+
+
+def _points(points: Mapping[str, Point]) -> dict[str, PointOut]:
+    return {
+        name: PointOut(metric=point.metric, factor=point.factor, offset=point.offset) for name, point in points.items()
+    }

@@ -1,6 +1,7 @@
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chengnao.kernel.database import Base, Owned
@@ -8,6 +9,14 @@ from chengnao.kernel.database import Base, Owned
 
 class HeldRow(Base, Owned):
     __tablename__ = "quarantine"
+    __table_args__ = (
+        Index(
+            "ix_quarantine_knocking",
+            "source",
+            "device_hint",
+            postgresql_where=text("reason = 'unknown_device' AND state = 'waiting'"),
+        ),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     source: Mapped[str] = mapped_column(index=True)

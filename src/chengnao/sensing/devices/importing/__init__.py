@@ -1,0 +1,1 @@
+"""Devices registered by the file: Excel, CSV, JSON lines."""
