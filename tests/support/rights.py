@@ -6,7 +6,7 @@ VIEW = {
     "division.read", "unit.read", "roster.read", "device.read", "reading.read", "threshold.read", "warning.read",
     "incident.read", "task.read", "report.read", "responsibility.read", "evaluation.read", "situation.read",
     "calendar.read", "limit.read", "supervision.read", "review.read", "category_rule.read", "content.review",
-    "agent.read", "agent.run", "token.own", "knowledge.read", "command.read",
+    "agent.read", "agent.run", "token.own", "knowledge.read", "command.read", "edge.read",
 }  # fmt: skip
 DESK = {
     f"incident.{verb}"
@@ -34,7 +34,7 @@ ALLOWED: dict[Role, set[str]] = {
     Role.OPERATOR: VIEW
     | {"user.read", "user.write", "token.read", "token.write", "system.read", "unit.write", "device.write"}
     | {"quarantine.read", "calendar.write", "command.ask", "subscription.read"}
-    | {"subscription.write"}
+    | {"subscription.write", "edge.write"}
     | {"agent.publish", "agent.waive", "agent.connect"}
     | {"model.read", "model.write", "model_key.read", "model_key.write", "training.write"},
     Role.AUDITOR: VIEW

@@ -68,6 +68,7 @@ from chengnao.review.service import open_by_hand
 from chengnao.sensing.commands.model import DeviceCommand, State, key_at
 from chengnao.sensing.commands.model import Effect as CommandEffect
 from chengnao.sensing.commands.repository import CommandRepository
+from chengnao.sensing.edge.service import register_edge
 from chengnao.sensing.devices.model import Device, Protocol
 from chengnao.sensing.devices.service import put_all
 from chengnao.sensing.quarantine import model as quarantine
@@ -159,6 +160,7 @@ async def _records(uow: UnitOfWork, settings: Settings, division: str, mark: str
     ids["device"] = f"device-{division}"
     await put_all(uow, [_device(records, mark)])
     ids["command"] = await _command(uow, records, mark)
+    ids["edge"] = await _edge(uow, records, mark)
     ids["subscription"], ids["delivery"] = await _subscription(uow, records, mark)
     ids["threshold"] = (await add_rule(uow, _rule(records, mark))).id
     warning = _warning(uow, records, mark)
@@ -371,6 +373,13 @@ async def _subscription(uow: UnitOfWork, records: Records, mark: str) -> tuple[s
     made = (await repository.deliveries(subscription.id, None, PageRequest())).items[0]
     await repository.move(made.sequence, {"state": DeliveryState.DEAD.value, "ended_at": now})
     return subscription.id, str(made.sequence)
+
+
+async def _edge(uow: UnitOfWork, records: Records, mark: str) -> str:
+    edge, _ = await register_edge(
+        uow, SYSTEM, name=mark, place=mark, lon=None, lat=None, division_code=records.division, unit_id=records.unit
+    )
+    return edge.id
 
 
 async def _command(uow: UnitOfWork, records: Records, mark: str) -> str:

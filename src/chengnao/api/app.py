@@ -51,6 +51,7 @@ from chengnao.review.proposals import routes as proposals
 from chengnao.sensing.commands import routes as commands
 from chengnao.sensing.devices import routes as devices
 from chengnao.sensing.devices.upkeep import routes as upkeep
+from chengnao.sensing.edge import routes as edges
 from chengnao.sensing.quarantine import routes as quarantine
 from chengnao.sensing.readings import routes as readings
 from chengnao.sensing.readings.store import ReadingsStore
@@ -70,6 +71,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     readings.router,
     commands.router,
     subscriptions.router,
+    edges.router,
     quarantine.router,
     warning.router,
     incident.router,

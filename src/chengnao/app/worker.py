@@ -25,6 +25,7 @@ from chengnao.knowledge.worker import KnowledgeWorker
 from chengnao.review.handlers import CONSUMER as REVIEW
 from chengnao.review.handlers import ReviewHandlers
 from chengnao.sensing.commands.ending import end_commands
+from chengnao.sensing.edge.watch import watch_edges
 from chengnao.sensing.readings.store import ReadingsStore
 from chengnao.supervision.deadlines import Deadlines
 from chengnao.supervision.handlers import CONSUMER, Handlers
@@ -62,6 +63,7 @@ async def run(settings: Settings) -> None:
                     Deliverer(database, settings.home, networks_of(settings.webhook_networks), wake).run()
                 )
                 group.create_task(end_commands(database))
+                group.create_task(watch_edges(database))
                 group.create_task(_tidy(settings, database, deadlines))
                 group.create_task(_tell_lag(heartbeat, watch, bus))
                 group.create_task(train_first(settings))

@@ -32,6 +32,7 @@ def asked(name: str, records: Records) -> Asked:
         "unit_id": records.unit,
         "device_id": records.ids["device"],
         "command_id": records.ids["command"],
+        "edge_id": records.ids["edge"],
         "subscription_id": records.ids["subscription"],
         "sequence": records.ids["delivery"],
         "held_id": records.ids["quarantine"],

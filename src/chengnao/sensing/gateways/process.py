@@ -21,6 +21,7 @@ from chengnao.kernel.engines import database_url
 from chengnao.kernel.health import Heartbeat
 from chengnao.kernel.serving import Server
 from chengnao.kernel.settings import Port, Settings
+from chengnao.sensing.edge.serving import EdgeService
 from chengnao.sensing.gateways.batching import Committer
 from chengnao.sensing.gateways.commanding import Commander
 from chengnao.sensing.gateways.desk import QuarantineDesk
@@ -70,7 +71,8 @@ async def run(settings: Settings, number: int = 0) -> None:
         for line, port in zip(lines, LINES, strict=True):
             await line.start(settings.host, settings.port(port), shared=shared)
             stack.push_async_callback(line.close)
-        http = HttpGateway(intake, TokenCache(database))
+        tokens = TokenCache(database)
+        http = HttpGateway(intake, tokens, EdgeService(intake, tokens, database).routes())
         server = Server(
             uvicorn.Config(
                 http.app,
