@@ -163,7 +163,12 @@ class SizedFramer(Generic[F]):
             beyond = at + size > end or tried > _MAX_INSIDE
             if beyond or not isinstance(self._sizing.decode(data[begin : at + size]), Refusal):
                 return begin
-        return end
+        return end if final or not self._mark_cut(data, end) else None
+
+    def _mark_cut(self, data: bytes, end: int) -> bool:
+        """Whether a mark that the data holds a part of may begin before `end`."""
+        first = max(0, end - max(map(len, self._sizing.marks)) + 1)
+        return any(mark.startswith(data[at:]) for mark in self._sizing.marks for at in range(first, end))
 
     def _good_inside(self, data: bytes, start: int) -> int | None:
         """Start of the first whole good frame at or after a place."""
