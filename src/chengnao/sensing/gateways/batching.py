@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from chengnao.kernel.errors import Unavailable
+from chengnao.sensing.gateways.flags import Recent
 from chengnao.sensing.readings.model import READING_SCHEMA, encode
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ class Committer:
         self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
         self._full = asyncio.Event()
         self.committed = 0
+        self._recent = Recent()
 
     @property
     def waiting_rows(self) -> int:
@@ -136,7 +138,7 @@ class Committer:
                 self._batch = None
             count = len(batch)
             try:
-                await self._publish_table(batch.table())
+                await self._publish_table(self._recent.marked(batch.table()))
             except Unavailable as error:
                 batch.done.set_exception(error)
                 batch.done.exception()  # a sender may have gone; that is no error of ours

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from base64 import b64decode
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,13 +12,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from chengnao.kernel.access.model import Principal
+from chengnao.kernel.access.model import Scope
 from chengnao.kernel.errors import ChengnaoError, Forbidden, Invalid, TooMany, Unauthenticated, Unavailable
 from chengnao.kernel.ids import new_id
 from chengnao.kernel.messages import message
 from chengnao.sensing.devices.model import Protocol
 from chengnao.sensing.gateways.arrow_bodies import unreadable
 from chengnao.sensing.gateways.bodies import Refused, parse_body
+from chengnao.sensing.gateways.credentials import CredentialCache
 from chengnao.sensing.gateways.intake import STEP, Intake, Outcome
 from chengnao.sensing.gateways.registry import Tokens, sender_scope
 
@@ -34,9 +36,17 @@ class TooLarge(ChengnaoError):
 class HttpGateway:
     """The application; one for each gateway process."""
 
-    def __init__(self, intake: Intake, tokens: Tokens, more: Sequence[BaseRoute] = ()) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        tokens: Tokens,
+        more: Sequence[BaseRoute] = (),
+        credentials: CredentialCache | None = None,
+    ) -> None:
+        """`credentials`: devices may send for themselves, by secrets of their own."""
         self.intake = intake
         self.tokens = tokens
+        self.credentials = credentials
         self._in_memory = 0
         self.app = Starlette(
             routes=[
@@ -48,15 +58,15 @@ class HttpGateway:
         )
 
     async def _post(self, request: Request) -> Response:
-        principal = await self._sender(request)
+        name, scope, only = await self._sender(request)
         coding = request.headers.get("content-encoding", "identity")
         if coding != "identity":
             raise unreadable(f"不接受 Content-Encoding: {coding}", f"Content-Encoding {coding} is not served")
         body = await self._read(request)
         try:
             parsed = parse_body(request.headers.get("content-type", ""), body)
-            peer = f"{principal.name} {request.client.host if request.client else ''}".strip()
-            outcome = await self.intake.offer(parsed, sender_scope(principal), Protocol.HTTP, peer)
+            peer = f"{name} {request.client.host if request.client else ''}".strip()
+            outcome = await self.intake.offer(parsed, scope, Protocol.HTTP, peer, only=only)
         finally:
             self._in_memory -= len(body)
         if outcome.all_limited:
@@ -64,14 +74,15 @@ class HttpGateway:
             raise TooMany("rate_limited", retry_after=1, value=first["value"], limit=first["limit"])
         return await _answer(outcome)
 
-    async def _sender(self, request: Request) -> Principal:
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not secret:
-            raise Unauthenticated("token_missing")
-        principal = await self.tokens.principal(secret.strip())
+    async def _sender(self, request: Request) -> tuple[str, Scope, str | None]:
+        """The sender's name, what it may send for, and the one device that it is where it is one."""
+        username, secret = _shown_secret(request.headers.get("authorization", ""))
+        if self.credentials is not None and (device := await self.credentials.sender(secret, username)) is not None:
+            return device.device_id, device.scope, device.device_id
+        principal = await self.tokens.principal(secret) if username is None else None
         if principal is None:
             raise Forbidden("token_refused")
-        return principal
+        return principal.name, sender_scope(principal), None
 
     async def _read(self, request: Request) -> bytes:
         """The whole body; what all requests hold together is bounded, too."""
@@ -93,6 +104,22 @@ class HttpGateway:
             self._in_memory -= size
             raise
         return b"".join(chunks)
+
+
+def _shown_secret(authorization: str) -> tuple[str | None, str]:
+    """The user, where one is named, and the secret of the header."""
+    scheme, _, value = authorization.partition(" ")
+    value = value.strip()
+    if scheme.lower() == "bearer" and value:
+        return None, value
+    if scheme.lower() == "basic":
+        try:
+            username, _, secret = b64decode(value, validate=True).decode().partition(":")
+        except ValueError:
+            username = secret = ""
+        if secret:
+            return username, secret
+    raise Unauthenticated("token_missing")
 
 
 async def _answer(outcome: Outcome) -> Response:

@@ -13,10 +13,11 @@ import pyarrow as pa
 
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.clock import Clock
-from chengnao.sensing.devices.model import METRIC_SHAPE, Protocol
+from chengnao.sensing.devices.model import METRIC_SHAPE, Life, Protocol
 from chengnao.sensing.gateways.batching import Committer
 from chengnao.sensing.gateways.bodies import Body, Refused, shown_row
 from chengnao.sensing.gateways.desk import Desk
+from chengnao.sensing.gateways.flags import are_sentinels
 from chengnao.sensing.gateways.limits import DeviceLimiter
 from chengnao.sensing.gateways.registry import Entry, Feed, RegistryCache, may_write
 from chengnao.sensing.protocols.shape import Picture, Receipt
@@ -31,8 +32,21 @@ STEP = 500
 """So many refused rows are dealt with before others have their turn."""
 
 _METRIC = re.compile(METRIC_SHAPE)
-_QUALITIES = pa.array([Quality.GOOD.value, Quality.OUT_OF_RANGE.value, Quality.LATE.value])
-_OK, _UNKNOWN, _NOT_YOURS, _METRIC_SHAPE, _VALUE, _TIME, _LIMITED = range(7)
+_GOOD, _OUTSIDE, _LATE, _SENTINEL, _STUCK, _CALIBRATING = range(6)
+_QUALITIES = pa.array(
+    [
+        each.value
+        for each in (
+            Quality.GOOD,
+            Quality.OUT_OF_RANGE,
+            Quality.LATE,
+            Quality.SENTINEL,
+            Quality.STUCK,
+            Quality.CALIBRATING,
+        )
+    ]
+)
+_OK, _UNKNOWN, _NOT_YOURS, _METRIC_SHAPE, _VALUE, _TIME, _LIMITED, _RETIRED = range(8)
 _CODES = (
     "",
     "unknown_device",
@@ -41,8 +55,9 @@ _CODES = (
     "reading_value",
     "reading_time_window",
     "rate_limited",
+    "device_retired",
 )
-_FIELDS = ("", "device", "device", "metric", "value", "time", "device")
+_FIELDS = ("", "device", "device", "metric", "value", "time", "device", "device")
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -101,28 +116,30 @@ class Intake:
         self.pictures = pictures
         """Keeps what a device's camera took, by the device's id; done when it returns."""
 
-    async def offer(self, body: Body, scope: Scope, source: Protocol, peer: str) -> Outcome:
-        """Take in what may pass and return once it is on disk.
+    async def offer(self, body: Body, scope: Scope, source: Protocol, peer: str, *, only: str | None = None) -> Outcome:
+        """Take in what may pass and return once it is on disk; `only`: the sender is this device and no other.
 
         Raises Unavailable where the log does not take it, or where it names a device that is not known here and the
         database is away: the sender tries again, and nothing is refused that may be right.
         """
         if not self._all_known(body.table):
             await self.feed.refresh()
-        accepted, refused = await self.take_in(body, scope)
+        accepted, refused = await self.take_in(body, scope, only=only)
         for number, each in enumerate(refused):
             self._hold(each, scope, source, peer)
             if number % STEP == STEP - 1:
                 await asyncio.sleep(0)
         return Outcome(accepted, refused)
 
-    async def take_in(self, body: Body, scope: Scope, *, limited: bool = True) -> tuple[int, list[Refused]]:
+    async def take_in(
+        self, body: Body, scope: Scope, *, limited: bool = True, only: str | None = None
+    ) -> tuple[int, list[Refused]]:
         """Like `offer`, but what may not pass is only told, not held."""
         refused = list(body.refused)
         accepted = 0
         if len(body.table):
             now = self.now_ms()
-            verdict = self._judge(body.table, scope, now, limited=limited)
+            verdict = self._judge(body.table, scope, now, limited=limited, only=only)
             passing = verdict.reason == _OK
             rejected = np.flatnonzero(~passing)
             for start in range(0, len(rejected), STEP):
@@ -152,7 +169,7 @@ class Intake:
         )
         return self.committer.add_table(readings)
 
-    def _judge(self, table: pa.Table, scope: Scope, now: int, *, limited: bool) -> Verdict:
+    def _judge(self, table: pa.Table, scope: Scope, now: int, *, limited: bool, only: str | None) -> Verdict:
         device_code, devices = _encoded(table.column("device"))
         metric_code, metrics = _encoded(table.column("metric"))
         entries = [self.cache.devices.get(device) for device in devices]
@@ -163,15 +180,16 @@ class Intake:
         reason = np.where((time < now - OLDEST_MS) | (time > now + NEWEST_MS), np.uint8(_TIME), np.uint8(_OK))
         reason[~np.isfinite(value)] = _VALUE
         reason[~shaped[metric_code]] = _METRIC_SHAPE
-        standing = np.array([_standing(entry, scope) for entry in entries], np.uint8)[device_code]
+        standing = np.array([_standing(entry, scope, only) for entry in entries], np.uint8)[device_code]
         reason = np.where(standing != _OK, standing, reason)
         if limited:
             self._limit(reason, device_code, entries)
 
         low, high = self._ranges(entries, metrics)
-        quality = np.where(time < now - LATE_MS, np.uint8(2), np.uint8(0))
+        quality = np.where(time < now - LATE_MS, np.uint8(_LATE), np.uint8(_GOOD))
         outside = (value < low[device_code, metric_code]) | (value > high[device_code, metric_code])
-        quality[outside] = 1
+        quality[outside] = np.where(are_sentinels(value[outside]), np.uint8(_SENTINEL), np.uint8(_OUTSIDE))
+        _flag(quality, device_code, metric_code, value, entries, metrics)
         key = device_code.astype(np.int64) * len(metrics) + metric_code
         return Verdict(reason, _repeated(key, time, reason == _OK), quality)
 
@@ -203,10 +221,34 @@ class Intake:
         self.desk.hold(source, peer, hint, refused.code, refused.params, payload, Form.ROW, scope)
 
 
-def _standing(entry: Entry | None, scope: Scope) -> int:
+def _flag(
+    quality: npt.NDArray[np.uint8],
+    device_code: Ints,
+    metric_code: Ints,
+    value: npt.NDArray[np.float64],
+    entries: list[Entry | None],
+    metrics: list[str],
+) -> None:
+    """Mark what comes from devices that are off duty, or stuck: few of a batch, mostly none."""
+    for number, entry in enumerate(entries):
+        if entry is None or (entry.on_duty and not entry.stuck):
+            continue
+        own = device_code == number
+        if not entry.on_duty:
+            quality[own & (quality != _SENTINEL)] = _CALIBRATING
+            continue
+        for place, metric in enumerate(metrics):
+            if metric in entry.stuck:
+                stuck = own & (metric_code == place) & (value == entry.stuck[metric])
+                quality[stuck & (quality == _GOOD)] = _STUCK
+
+
+def _standing(entry: Entry | None, scope: Scope, only: str | None) -> int:
     if entry is None:
         return _UNKNOWN
-    return _OK if may_write(scope, entry) else _NOT_YOURS
+    if not may_write(scope, entry) or (only is not None and entry.id != only):
+        return _NOT_YOURS
+    return _RETIRED if entry.life is Life.RETIRED else _OK
 
 
 def _encoded(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:

@@ -133,6 +133,8 @@ class Link(asyncio.Protocol):
         self._refused: deque[float] = deque(maxlen=MAX_REFUSED_A_MINUTE)
         self._told_limit = 0.0
         self._speaker: Entry | None = None
+        self._lost: set[str] = set()
+        """Devices that spoke here before they spoke on another connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport | _Sender)
@@ -254,7 +256,20 @@ class Link(asyncio.Protocol):
     def _serve(self, frame: Frame, entry: Entry) -> None:
         if self._speaker is not entry:
             self._speaker = entry
-        self.gateway.of_device[entry.id] = self
+        other = self.gateway.of_device.get(entry.id)
+        if other is not self:
+            if entry.id in self._lost:
+                # It spoke here, then there, and here again: two are alive that call themselves the same.
+                params = {
+                    "field": "address",
+                    "value": entry.address,
+                    "peer": self.peer,
+                    "other": other.peer if other else "",
+                }
+                self._refuse(Refusal("address_claimed_twice", frame.raw, params), entry, counts=False)
+            if other is not None:
+                other._lost.add(entry.id)
+            self.gateway.of_device[entry.id] = self
         self._do(self._dialogue.hear(frame, entry, self._now()), entry)
 
     def _do(self, acts: list[Act], speaker: Entry | None) -> None:

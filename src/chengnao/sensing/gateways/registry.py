@@ -19,13 +19,14 @@ from chengnao.kernel.access.service import find_token
 from chengnao.kernel.database import Database
 from chengnao.kernel.errors import Unavailable
 from chengnao.kernel.organisation.model import CITY
-from chengnao.sensing.devices.model import Device, DeviceClass, Point, Protocol, device_classes
+from chengnao.sensing.devices.model import Device, DeviceClass, Life, Point, Protocol, device_classes
 from chengnao.sensing.devices.repository import DeviceRepository
 
 log = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 1.0
 _TOKEN_SECONDS = 10.0
+_SENDERS = frozenset({Role.GATEWAY, Role.INTEGRATOR})
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -43,8 +44,13 @@ class Entry:
     class_index: int
     protocol: Protocol = Protocol.HTTP
     address: str = ""
+    interval_seconds: int = 300
     settings: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     points: Mapping[str, Point] = field(default_factory=lambda: _NOTHING)
+    life: Life = Life.IN_SERVICE
+    on_duty: bool = True
+    stuck: Mapping[str, float] = field(default_factory=lambda: _NOTHING)
+    """At which value a metric is stuck."""
     behind: Mapping[str, "Entry"] = field(default_factory=lambda: _NOTHING)
 
 
@@ -76,6 +82,10 @@ class RegistryCache:
         """The device that gives itself this name in this protocol."""
         return self._addresses.get(protocol, _NOTHING).get(address)
 
+    def speaking(self, protocol: str) -> Mapping[str, Entry]:
+        """All devices of a protocol, by their addresses."""
+        return self._addresses.get(protocol, _NOTHING)
+
     def put(self, devices: Iterable[Device]) -> None:
         for device in devices:
             number = self._class_index.get(device.class_code)
@@ -94,11 +104,18 @@ class RegistryCache:
                 del known[entry.address]
             self._leave(entry)
             entry.protocol, entry.address = device.protocol, device.address or device.id
+            entry.interval_seconds = device.interval_seconds
             entry.settings = device.settings or _NOTHING
+            entry.life, entry.on_duty = device.life, device.life.on_duty
+            stuck = {fault.metric: fault.value for fault in device.faults if fault.value is not None}
+            entry.stuck = stuck or _NOTHING
             of_class = entry.kind.points.get(device.protocol, _NOTHING)
             entry.points = {**of_class, **device.points} if device.points else of_class
             if entry.protocol is not Protocol.HTTP:  # found by their ids
-                self._addresses.setdefault(entry.protocol, {})[entry.address] = entry
+                of_protocol = self._addresses.setdefault(entry.protocol, {})
+                holder = of_protocol.get(entry.address)
+                if holder is None or entry.life is not Life.RETIRED:  # the one that follows it has its address
+                    of_protocol[entry.address] = entry
             self._join(entry)
 
     def become(self, other: "RegistryCache") -> None:
@@ -210,7 +227,7 @@ class TokenCache:
             if found is not None and found[1] is not None:
                 return found[1]
             raise Unavailable("database_unavailable") from error
-        principal = None if token is None or token.role is not Role.GATEWAY else token.principal
+        principal = None if token is None or token.role not in _SENDERS else token.principal
         if len(self._known) > 10_000:  # guessing must not fill the memory
             self._known.clear()
         self._known[secret] = (now, principal)
