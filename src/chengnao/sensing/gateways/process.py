@@ -21,14 +21,17 @@ from chengnao.kernel.engines import database_url
 from chengnao.kernel.health import Heartbeat
 from chengnao.kernel.serving import Server
 from chengnao.kernel.settings import Port, Settings
+from chengnao.sensing.devices.register_maps import load_maps
 from chengnao.sensing.edge.serving import EdgeService
 from chengnao.sensing.gateways.batching import Committer
 from chengnao.sensing.gateways.commanding import Commander
+from chengnao.sensing.gateways.credentials import CredentialCache
 from chengnao.sensing.gateways.desk import QuarantineDesk
 from chengnao.sensing.gateways.http import HttpGateway
 from chengnao.sensing.gateways.intake import Intake
 from chengnao.sensing.gateways.limits import DeviceLimiter
 from chengnao.sensing.gateways.lines import LineGateway
+from chengnao.sensing.gateways.modbus import ModbusGateway
 from chengnao.sensing.gateways.mqtt import MqttGateway, broker_of
 from chengnao.sensing.gateways.mqtt_messages import MessageReader
 from chengnao.sensing.gateways.pictures import PictureShelf
@@ -39,7 +42,7 @@ from chengnao.sensing.protocols.wires import wire
 
 log = logging.getLogger(__name__)
 
-LINES: tuple[Port, ...] = ("hj212", "jt808", "sl651", "gb28181")
+LINES: tuple[Port, ...] = ("hj212", "jt808", "sl651", "gb26875", "gb28181", "gb32960")
 """The protocols that devices speak over a connection of their own, each on the port of the same name."""
 
 _MESSAGE_ROOM = 4096  # of a message's largest size, for its subject and headers
@@ -72,7 +75,7 @@ async def run(settings: Settings, number: int = 0) -> None:
             await line.start(settings.host, settings.port(port), shared=shared)
             stack.push_async_callback(line.close)
         tokens = TokenCache(database)
-        http = HttpGateway(intake, tokens, EdgeService(intake, tokens, database).routes())
+        http = HttpGateway(intake, tokens, EdgeService(intake, tokens, database).routes(), CredentialCache(database))
         server = Server(
             uvicorn.Config(
                 http.app,
@@ -87,9 +90,10 @@ async def run(settings: Settings, number: int = 0) -> None:
         messages = MessageReader(intake, load_templates(settings.home))
         broker = broker_of(settings) if first else None
         mqtt = MqttGateway(messages, broker) if broker is not None else None
-        duties = [feed.run(), desk.run(), commander.run(bus, lines), *(line.run() for line in lines)]
+        modbus = ModbusGateway(intake, load_maps(settings.home))
+        duties = [feed.run(), desk.run(), commander.run(bus, [*lines, modbus]), *(line.run() for line in lines)]
         if first:
-            duties.append(Replayer(intake, database).run())
+            duties += [Replayer(intake, database, messages).run(), modbus.run()]
         sockets = [shared_socket(settings.host, settings.port("gateway"))] if shared else None
         await _serve(
             server,
