@@ -26,7 +26,7 @@ from chengnao.sensing.protocols.gb26875_adu import read_time, time_bytes
 from chengnao.sensing.protocols.gb26875_dialogue import WIRE, Gb26875Dialogue
 from chengnao.sensing.protocols.recording import read_recording
 from chengnao.sensing.protocols.shape import Act, Command, Now, Receipt, Refusal, Refused, Reply, Report
-from tests.support import frames as public
+from tests.support import public_frames as public
 
 AT = datetime(2026, 11, 25, 4, 30, 20, tzinfo=UTC)
 NOW = Now(AT, 100.0)

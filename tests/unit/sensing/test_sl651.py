@@ -29,7 +29,7 @@ from chengnao.sensing.protocols.sl651_body import time_bytes
 from chengnao.sensing.protocols.sl651_dialogue import COMMANDS, WIRE, Sl651Dialogue
 from chengnao.sensing.protocols.sl651_elements import ELEMENTS, FUNCTIONS
 from chengnao.sensing.readings.model import Quality
-from tests.support import frames as public
+from tests.support import public_frames as public
 
 STATION = "0012345678"
 AT = datetime(2026, 11, 25, 4, 30, 20, tzinfo=UTC)
