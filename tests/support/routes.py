@@ -145,6 +145,10 @@ ROUTES: dict[str, Route] = {
     ),
     "GET /api/devices/{device_id}": Route("device.read"),
     "PATCH /api/devices/{device_id}": Route("device.write", lambda r: json(name="改名")),
+    "GET /api/readings/latest": Route("reading.read"),
+    "GET /api/readings/export": Route(
+        "reading.read", lambda r: {"params": {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}}
+    ),
     "GET /api/devices/{device_id}/latest": Route("reading.read"),
     "GET /api/devices/{device_id}/readings": Route(
         "reading.read",

@@ -1,5 +1,6 @@
 """Puts the application together."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -54,6 +55,9 @@ from chengnao.sensing.devices.upkeep import routes as upkeep
 from chengnao.sensing.edge import routes as edges
 from chengnao.sensing.quarantine import routes as quarantine
 from chengnao.sensing.readings import routes as readings
+from chengnao.sensing.readings.area_routes import router as area_router
+from chengnao.sensing.readings.export import Exports
+from chengnao.sensing.readings.latest import LatestValues
 from chengnao.sensing.readings.store import ReadingsStore
 from chengnao.supervision import routes as supervision
 from chengnao.supervision.duty import routes as duty
@@ -68,6 +72,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     calendar.router,
     devices.router,
     upkeep.router,
+    area_router,
     readings.router,
     commands.router,
     subscriptions.router,
@@ -125,7 +130,9 @@ def create_app(context: Context, store: ReadingsStore) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await app.state.hub.start(context.bus)
+        following = asyncio.create_task(app.state.latest.run(context.bus))
         yield
+        following.cancel()
 
     app = FastAPI(
         title="Chengnao 城脑",
@@ -139,6 +146,8 @@ def create_app(context: Context, store: ReadingsStore) -> FastAPI:
     )
     app.state.context = context
     app.state.readings = store
+    app.state.latest = LatestValues(store)
+    app.state.exports = Exports()
     app.state.threshold_lines = warning.threshold_lines
     app.state.hub = live.Hub()
     app.state.reading_queue = ReadingQueue(context)

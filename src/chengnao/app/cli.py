@@ -31,6 +31,7 @@ from chengnao.models.embedded.cli import ocr, transcribe
 from chengnao.models.training.cli import add_training_commands
 from chengnao.sensing.cli import decode, simulate_devices
 from chengnao.sensing.edge.cli import app as edge
+from chengnao.sensing.readings.cli import readings
 from chengnao.supervision.evaluation.cli import show_indicators
 
 PLATFORM = "运行平台 / Run the platform"
@@ -196,6 +197,7 @@ app.add_typer(keys, name="secrets", rich_help_panel=PLATFORM)
 app.add_typer(reports, name="reports", rich_help_panel=PLATFORM)
 app.add_typer(models, name="models", rich_help_panel=PLATFORM)
 app.add_typer(edge, name="edge", rich_help_panel=PLATFORM)
+app.add_typer(readings, name="readings", rich_help_panel=PLATFORM)
 
 
 def _set_demonstration(settings: Settings, on: bool, speed: float | None = None) -> Settings:

@@ -211,6 +211,19 @@ class Bus:
 
         await self.client.subscribe("events.>", cb=receive)
 
+    async def tail_readings(self, handle: Callable[[Msg], Awaitable[None]]) -> JetStreamContext.PushSubscription:
+        """Give each batch of readings published from now on to `handle`, at most once; `metadata` numbers them.
+
+        The log keeps nothing for this reader. The caller ends the subscription.
+        """
+        config = ConsumerConfig(
+            ack_policy=AckPolicy.NONE, deliver_policy=DeliverPolicy.NEW, inactive_threshold=30, mem_storage=True
+        )
+        try:
+            return await self.jetstream.subscribe("readings.>", stream=READINGS, config=config, cb=handle)
+        except (NatsError, OSError, TimeoutError) as error:
+            raise Unavailable("bus_unavailable", reason=_reason(error)) from error
+
     async def tell(self, subject: str, text: str) -> None:
         """Say something to whoever listens now; nothing is lost where nobody does or the bus is away."""
         with suppress(NatsError, OSError):

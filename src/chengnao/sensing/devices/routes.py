@@ -116,7 +116,7 @@ async def map_devices(
     zoom: Annotated[float, Query(ge=0, le=24)] = 10,
 ) -> DeviceMap:
     """Devices in view, or clusters of them; where very many lie in view, the clusters may be half a minute old."""
-    box = _box(bbox)
+    box = box_of(bbox)
     repository = DeviceLists(uow.session)
     count = await repository.count_in(scope, box, GATHERED_AT_ONCE + 1)
     if count > DRAWN_ONE_BY_ONE:
@@ -256,7 +256,8 @@ def _place(lon: object, lat: object, system: System) -> tuple[float | None, floa
     return place.lon, place.lat, True
 
 
-def _box(text: str) -> tuple[float, float, float, float]:
+def box_of(text: str) -> tuple[float, float, float, float]:
+    """West, south, east, north in degrees; raises Invalid for anything else."""
     try:
         west, south, east, north = (float(part) for part in text.split(","))
         if all(map(isfinite, (west, south, east, north))):

@@ -14,6 +14,7 @@ from chengnao.kernel.web import ContextDep, ScopeDep, UowDep, require
 from chengnao.sensing.devices.model import METRIC_SHAPE, Device, device_classes
 from chengnao.sensing.devices.service import require_device
 from chengnao.sensing.readings.store import ReadingsStore
+from chengnao.sensing.readings.tiers import Tier, tier_of
 
 router = APIRouter(tags=["readings"])
 
@@ -43,10 +44,11 @@ class ThresholdLine(BaseModel):
 
 
 class SeriesOut(BaseModel):
-    """Points are [time, value, quality]."""
+    """Points are [time, value, quality]; of minutes, hours and days the smallest and the largest value at its time."""
 
     metric: str
     unit: str
+    tier: Tier
     points: list[tuple[datetime, float | None, str]]
     thresholds: list[ThresholdLine]
 
@@ -81,14 +83,19 @@ async def readings_of_device(
     until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
     points: Annotated[int, Query(ge=2, le=5000)] = 600,
 ) -> SeriesOut:
-    """One metric over a time, thinned to at most `points`; the last day where no time is given."""
+    """One metric over a time, thinned to about `points`, from the tier that suits the span; by default the last day."""
     device = await require_device(uow, scope, device_id)
     begin, end = _span(since, until, context.clock.now())
-    rows = (await _store(request).series(device.id, metric, begin, end, points)).to_pylist()
+    store = _store(request)
+    day = 86_400.0
+    age = (context.clock.now() - begin).total_seconds() / day
+    tier = tier_of((end - begin).total_seconds() / day, age, points, store.kept)
+    rows = (await store.series(device.id, metric, begin, end, points, tier)).to_pylist()
     lines: ThresholdLines | None = getattr(request.app.state, "threshold_lines", None)
     return SeriesOut(
         metric=metric,
         unit=_named(device, metric)["unit"],
+        tier=tier,
         points=[(row["time"], row["value"], row["quality"]) for row in rows],
         thresholds=[] if lines is None else list(await lines(uow, device, metric)),
     )

@@ -1,7 +1,7 @@
 """The readings store as the platform uses it: through `clickhouse-connect`, on one machine as on a cluster."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self, TypeVar
 
@@ -21,6 +21,7 @@ from chengnao.sensing.readings.tiers import Retention, Tier
 T = TypeVar("T")
 
 _SECONDS_TO_ANSWER = 60
+_SECONDS_TO_EXPORT = 3_600  # of one statement; its reader may be slow
 # The store or its network, not the statement: too busy, out of memory, timed out, shutting down.
 _PASSING_CODES = frozenset({159, 202, 209, 210, 241, 242, 243, 252, 394, 516, 999, 1002})
 
@@ -112,6 +113,30 @@ class ReadingsStore:
         }
         return await self._query(schema.OF_DEVICES, parameters)
 
+    async def rows_of(
+        self, tier: Tier, devices: Sequence[str], metrics: Sequence[str], begin: datetime, end: datetime
+    ) -> AsyncGenerator[pa.Table, None]:
+        """Every row of a tier in [begin, end), of some metrics or of all, in parts that the caller takes one by one."""
+        parameters = {
+            "devices": list(devices),
+            "metrics": list(metrics),
+            "begin": _milliseconds(begin),
+            "end": _milliseconds(end),
+        }
+        settings = schema.FINAL_SETTINGS | {"max_execution_time": _SECONDS_TO_EXPORT}
+        stream = await self._with_client(
+            lambda client: client.query_arrow_stream(tiers.rows(tier), parameters=parameters, settings=settings)
+        )
+        with stream as parts:
+            taking = iter(parts)
+            while (part := await self._with_client(lambda _: next(taking, None))) is not None:
+                yield part if isinstance(part, pa.Table) else pa.Table.from_batches([part])
+
+    async def columns(self, tier: Tier) -> pa.Schema:
+        """What `rows_of` gives."""
+        nothing = {"devices": [], "metrics": [], "begin": 0, "end": 0}
+        return (await self._query(tiers.rows(tier), nothing)).schema
+
     async def latest(self, devices: Sequence[str]) -> pa.Table:
         """The newest reading, by its own time, of each metric of these devices, in READING_SCHEMA."""
         return await self._query(schema.LATEST_OF_DEVICES, {"devices": list(devices)})
@@ -183,6 +208,11 @@ class ReadingsStore:
         client, self._client = self._client, None
         if client is not None:
             await asyncio.to_thread(client.close)
+
+    async def select(self, sql: str, parameters: dict[str, object], seconds: int = 20) -> pa.Table:
+        """What a question over the tables of `schema` gives; ends with Unavailable after so many seconds."""
+        settings = schema.FINAL_SETTINGS | {"max_execution_time": seconds}
+        return await self._with_client(lambda client: client.query_arrow(sql, parameters=parameters, settings=settings))
 
     async def _query(self, sql: str, parameters: dict[str, object]) -> pa.Table:
         return await self._with_client(

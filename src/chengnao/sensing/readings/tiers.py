@@ -229,6 +229,24 @@ FROM (
 ORDER BY time"""
 
 
+_EXPORTED = (
+    "count, sum, min, max, min_at, max_at, toString(min_quality) AS min_quality, toString(max_quality) AS max_quality,"
+    " first, first_at, last, last_at, good_count, good_sum, good_min, good_max"
+)
+
+
+def rows(tier: Tier) -> str:
+    """Every row of a tier for some devices, in order of device, metric and time."""
+    columns = "time, value, toString(quality) AS quality, received_at"
+    if tier is not Tier.RAW:
+        columns = f"toDateTime64(time, 3, 'UTC') AS begin, {_EXPORTED}"
+    return f"""SELECT device, toString(metric) AS metric, {columns}
+FROM {DATABASE}.{"readings" if tier is Tier.RAW else tier} FINAL
+WHERE device IN {{devices:Array(String)}} AND {_IN_TIME}
+    AND (empty({{metrics:Array(String)}}) OR metric IN {{metrics:Array(String)}})
+ORDER BY device, {"readings" if tier is Tier.RAW else tier}.metric, time"""
+
+
 def tier_of(span_days: float, age_days: float, points: int, kept: Retention) -> Tier:
     """The tier for a chart: raw for two days; else the coarsest that still gives enough buckets; never one that no
     longer reaches back `age_days`."""
