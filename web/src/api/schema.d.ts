@@ -578,6 +578,44 @@ export interface components {
             reserved: components["schemas"]["AmountOut"];
         };
         /**
+         * BufferOut
+         * @description What waits at the edge. `oldest_seconds`: since when the oldest record waits; `dropped_*`: given up for room.
+         */
+        BufferOut: {
+            /** Bytes */
+            bytes: number;
+            /** Limit */
+            limit: number;
+            /** When Full */
+            when_full: string;
+            /** Readings */
+            readings: number;
+            /** Pieces */
+            pieces: number;
+            /** Oldest Seconds */
+            oldest_seconds: number | null;
+            /** Dropped Readings */
+            dropped_readings: number;
+            /** Dropped Pieces */
+            dropped_pieces: number;
+            /** Damaged Bytes */
+            damaged_bytes: number;
+        };
+        /** BufferSettings */
+        BufferSettings: {
+            /**
+             * Megabytes
+             * @default 4096
+             */
+            megabytes: number;
+            /**
+             * When Full
+             * @default wait
+             * @enum {string}
+             */
+            when_full: "wait" | "drop_oldest";
+        };
+        /**
          * By
          * @description Who answered.
          * @enum {string}
@@ -843,6 +881,12 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /**
+         * Change
+         * @description What an edge's history tells of.
+         * @enum {string}
+         */
+        Change: "registered" | "started" | "switched" | "silent" | "back" | "dropped" | "wanted" | "applied" | "failed" | "ended";
         /**
          * Channel
          * @description By which way a report came in.
@@ -1710,6 +1754,23 @@ export interface components {
                 [key: string]: components["schemas"]["PointIn"];
             };
         };
+        /** DeviceLatest */
+        DeviceLatest: {
+            /** Device */
+            device: string;
+            /** Name */
+            name: string;
+            /** Class Code */
+            class_code: string;
+            /** Division Code */
+            division_code: string;
+            /** Lon */
+            lon: number | null;
+            /** Lat */
+            lat: number | null;
+            /** Readings */
+            readings: components["schemas"]["NewestOut"][];
+        };
         /**
          * DeviceListOut
          * @description `more`: the whole is longer than `total`. `after`: what to ask with for the next part, however far it lies.
@@ -1829,7 +1890,7 @@ export interface components {
             code: string;
             /** Name */
             name: string;
-            tier: components["schemas"]["Tier"];
+            tier: components["schemas"]["chengnao__kernel__vocabulary__Tier"];
             /** Kind */
             kind: string;
             /** Parent Code */
@@ -2032,7 +2093,7 @@ export interface components {
             /** Text */
             text: string;
             /** Lines */
-            lines: components["schemas"]["LineOut"][];
+            lines: components["schemas"]["chengnao__incident__drafts__routes__LineOut"][];
             /** Personal */
             personal: components["schemas"]["PersonalOut"][];
         };
@@ -2139,6 +2200,102 @@ export interface components {
             /** User Name */
             user_name: string | null;
         };
+        /**
+         * EdgeIn
+         * @description `place`: where it stands, in words; `lon` and `lat` in WGS84 degrees.
+         */
+        EdgeIn: {
+            /** Name */
+            name: string;
+            /**
+             * Place
+             * @default
+             */
+            place: string;
+            /** Lon */
+            lon?: number | null;
+            /** Lat */
+            lat?: number | null;
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id?: string | null;
+        };
+        /**
+         * EdgeMade
+         * @description The edge and its token, which is shown this once.
+         */
+        EdgeMade: {
+            edge: components["schemas"]["EdgeOut"];
+            /** Token */
+            token: string;
+        };
+        /**
+         * EdgeOut
+         * @description An edge. What it says of itself is as of `seen_at`; `clock_offset` is how many seconds its clock is ahead.
+         */
+        EdgeOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Place */
+            place: string;
+            /** Lon */
+            lon: number | null;
+            /** Lat */
+            lat: number | null;
+            /** Division Code */
+            division_code: string;
+            /** Unit Id */
+            unit_id: string | null;
+            /**
+             * Registered At
+             * Format: date-time
+             */
+            registered_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Seen At */
+            seen_at: string | null;
+            state: components["schemas"]["EdgeState"];
+            /** Line */
+            line: string;
+            /** Lines */
+            lines: {
+                [key: string]: components["schemas"]["chengnao__sensing__edge__routes__LineOut"];
+            };
+            buffer: components["schemas"]["BufferOut"] | null;
+            /** Clock Offset */
+            clock_offset: number | null;
+            /** Version */
+            version: string;
+            /** Wanted Version */
+            wanted_version: string | null;
+            /** Devices */
+            devices: number;
+            /** Links */
+            links: {
+                [key: string]: number;
+            };
+            /** Readings */
+            readings: number;
+            /** Memory Mb */
+            memory_mb: number | null;
+            wanted: components["schemas"]["Tuning"];
+            /** Wanted Revision */
+            wanted_revision: number;
+            /** Tuning Revision */
+            tuning_revision: number;
+            /** Tuning Error */
+            tuning_error: string;
+        };
+        /**
+         * EdgeState
+         * @description How an edge is, the worst last.
+         * @enum {string}
+         */
+        EdgeState: "never" | "good" | "on_standby" | "behind" | "clock_off" | "nearly_full" | "silent" | "ended";
         /**
          * EditionOut
          * @description `flags`: `hidden_text`, `speaks_to_machines`; `engine`: text or ocr.
@@ -2572,6 +2729,21 @@ export interface components {
          * @enum {string}
          */
         Grade: "ungraded" | "basic" | "standard" | "high";
+        /** HappeningOut */
+        HappeningOut: {
+            /** Id */
+            id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            kind: components["schemas"]["Change"];
+            /** Detail */
+            detail: {
+                [key: string]: unknown;
+            };
+        };
         /** Healthy */
         Healthy: {
             /**
@@ -3333,6 +3505,16 @@ export interface components {
             time: string;
         };
         /**
+         * LatestPage
+         * @description `next` is what `after` has to be for the next page; empty on the last one.
+         */
+        LatestPage: {
+            /** Items */
+            items: components["schemas"]["DeviceLatest"][];
+            /** Next */
+            next: string;
+        };
+        /**
          * Life
          * @description Where a device stands between being planned and being gone.
          * @enum {string}
@@ -3448,17 +3630,6 @@ export interface components {
             /** Disk Mb */
             disk_mb: number;
         };
-        /** LineOut */
-        LineOut: {
-            /** Text */
-            text: string;
-            /** Confidence */
-            confidence: number | null;
-            /** Page */
-            page: number | null;
-            /** Start */
-            start: number | null;
-        };
         /** MapDevice */
         MapDevice: {
             /** Id */
@@ -3543,7 +3714,7 @@ export interface components {
             display_name: string;
             /** Roles */
             roles: components["schemas"]["Role"][];
-            tier: components["schemas"]["Tier"];
+            tier: components["schemas"]["chengnao__kernel__vocabulary__Tier"];
             division: components["schemas"]["NamedRef"];
             unit: components["schemas"]["NamedRef"] | null;
             /** Csrf Token */
@@ -3883,6 +4054,20 @@ export interface components {
             /** Secret */
             secret: string;
         };
+        /** NewestOut */
+        NewestOut: {
+            /** Metric */
+            metric: string;
+            /**
+             * Time
+             * Format: date-time
+             */
+            time: string;
+            /** Value */
+            value: number;
+            /** Quality */
+            quality: string;
+        };
         /**
          * Occasion
          * @description Why a review was opened.
@@ -4093,10 +4278,32 @@ export interface components {
             /** Size */
             size: number;
         };
+        /** PageOf[EdgeOut] */
+        PageOf_EdgeOut_: {
+            /** Items */
+            items: components["schemas"]["EdgeOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
         /** PageOf[EvalRunOut] */
         PageOf_EvalRunOut_: {
             /** Items */
             items: components["schemas"]["EvalRunOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[HappeningOut] */
+        PageOf_HappeningOut_: {
+            /** Items */
+            items: components["schemas"]["HappeningOut"][];
             /** Total */
             total: number;
             /** Page */
@@ -5532,7 +5739,7 @@ export interface components {
          * @description What a person or a machine does here; one may have several.
          * @enum {string}
          */
-        Role: "duty_officer" | "dispatcher" | "handler" | "verifier" | "steward" | "operator" | "auditor" | "developer" | "gateway" | "reporter" | "agent_client";
+        Role: "duty_officer" | "dispatcher" | "handler" | "verifier" | "steward" | "operator" | "auditor" | "developer" | "gateway" | "reporter" | "agent_client" | "reader" | "integrator";
         /** RollbackIn */
         RollbackIn: {
             /** Version */
@@ -5893,13 +6100,14 @@ export interface components {
         };
         /**
          * SeriesOut
-         * @description Points are [time, value, quality].
+         * @description Points are [time, value, quality]; of minutes, hours and days the smallest and the largest value at its time.
          */
         SeriesOut: {
             /** Metric */
             metric: string;
             /** Unit */
             unit: string;
+            tier: components["schemas"]["chengnao__sensing__readings__tiers__Tier"];
             /** Points */
             points: [
                 string,
@@ -6328,6 +6536,32 @@ export interface components {
             active: boolean;
         };
         /**
+         * SwitchSettings
+         * @description When a line counts as down, and how long it must stand before the way back is taken, in seconds.
+         */
+        SwitchSettings: {
+            /**
+             * Probe Seconds
+             * @default 1
+             */
+            probe_seconds: number;
+            /**
+             * Probe Timeout
+             * @default 2
+             */
+            probe_timeout: number;
+            /**
+             * Failures
+             * @default 2
+             */
+            failures: number;
+            /**
+             * Return Seconds
+             * @default 30
+             */
+            return_seconds: number;
+        };
+        /**
          * TargetBody
          * @description Where calls of a route may go; prices in micro-yuan for 1,000 tokens, or for a call.
          */
@@ -6626,12 +6860,6 @@ export interface components {
             /** Division Code */
             division_code: string;
         };
-        /**
-         * Tier
-         * @description The three tiers of governance centres (三级治理中心).
-         * @enum {string}
-         */
-        Tier: "city" | "district" | "street";
         /** TimeOut */
         TimeOut: {
             /** Words */
@@ -6747,6 +6975,14 @@ export interface components {
          * @enum {string}
          */
         ToolState: "new" | "allowed" | "barred" | "suspended" | "gone";
+        /**
+         * Tuning
+         * @description The part that the centre may change from afar; what it leaves out stays as the file has it.
+         */
+        Tuning: {
+            buffer?: components["schemas"]["BufferSettings"] | null;
+            switching?: components["schemas"]["SwitchSettings"] | null;
+        };
         /**
          * UnderstandingOut
          * @description A proposal for the operator's form. `category` `none`: there is nothing to handle; null: a person must choose.
@@ -6989,6 +7225,15 @@ export interface components {
             };
             /** Yaml */
             yaml: string;
+        };
+        /**
+         * Wanted
+         * @description What the edge is to have; what is left out stays as it was wanted before.
+         */
+        Wanted: {
+            tuning?: components["schemas"]["Tuning"] | null;
+            /** Version */
+            version?: string | null;
         };
         /**
          * WarningChangeOut
@@ -7448,6 +7693,17 @@ export interface components {
             /** Version */
             version: number;
         };
+        /** LineOut */
+        chengnao__incident__drafts__routes__LineOut: {
+            /** Text */
+            text: string;
+            /** Confidence */
+            confidence: number | null;
+            /** Page */
+            page: number | null;
+            /** Start */
+            start: number | null;
+        };
         /**
          * Problem
          * @description Why a file could not be read, and what to do.
@@ -7631,6 +7887,12 @@ export interface components {
          * @enum {string}
          */
         chengnao__kernel__privacy__model__Kind: "id_card" | "bank_card" | "mobile" | "landline" | "passport" | "email" | "plate" | "wechat" | "qq" | "name";
+        /**
+         * Tier
+         * @description The three tiers of governance centres (三级治理中心).
+         * @enum {string}
+         */
+        chengnao__kernel__vocabulary__Tier: "city" | "district" | "street";
         /** PageOf[CaseOut] */
         chengnao__kernel__web__PageOf_CaseOut___1: {
             /** Items */
@@ -7936,6 +8198,17 @@ export interface components {
                 [key: string]: number;
             };
         };
+        /** LineOut */
+        chengnao__sensing__edge__routes__LineOut: {
+            /** Url */
+            url: string;
+            /** Up */
+            up: boolean;
+            /** Round Trip Ms */
+            round_trip_ms: number | null;
+            /** Error */
+            error: string;
+        };
         /**
          * State
          * @enum {string}
@@ -7946,6 +8219,12 @@ export interface components {
             /** Reason */
             reason: string;
         };
+        /**
+         * Tier
+         * @description How finely readings are kept.
+         * @enum {string}
+         */
+        chengnao__sensing__readings__tiers__Tier: "raw" | "minute" | "hour" | "day";
         /**
          * ReasonOut
          * @description Why a case is on the list, and what is to be done about it.

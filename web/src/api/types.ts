@@ -31,6 +31,9 @@ export type Series = Refine<
   Schemas['SeriesOut'],
   { points: [string, number | null, string][]; thresholds: Refine<Schemas['ThresholdLine'], { level: Level }>[] }
 >;
+export type Edge = Schemas['EdgeOut'];
+export type EdgeMade = Schemas['EdgeMade'];
+export type EdgeHappening = Schemas['HappeningOut'];
 export type Quarantined = Schemas['HeldOut'];
 export type QuarantinedDetail = Schemas['HeldDetail'];
 

@@ -27,6 +27,8 @@ const DocumentPage = lazy(() => import('../pages/knowledge/DocumentPage'));
 const Models = lazy(() => import('../pages/models/ModelsPage'));
 const ModelPage = lazy(() => import('../pages/models/ModelPage'));
 const Devices = lazy(() => import('../pages/devices/DevicesPage'));
+const Edges = lazy(() => import('../pages/edges/EdgesPage'));
+const EdgePage = lazy(() => import('../pages/edges/EdgePage'));
 const Admin = lazy(() => import('../pages/admin/AdminPage'));
 
 export function Console() {
@@ -61,6 +63,8 @@ export function Console() {
               <Route path="/models" element={<Models />} />
               <Route path="/models/:id" element={<ModelPage />} />
               <Route path="/devices" element={<Devices />} />
+              <Route path="/edges" element={<Edges />} />
+              <Route path="/edges/:id" element={<EdgePage />} />
               <Route path="/admin" element={<Admin />} />
               <Route path="*" element={<Navigate to={home} replace />} />
             </Routes>

@@ -6,6 +6,7 @@ import {
   CameraOutlined,
   CheckSquareOutlined,
   ClusterOutlined,
+  ForkOutlined,
   GlobalOutlined,
   HddOutlined,
   HistoryOutlined,
@@ -53,6 +54,7 @@ const pages: { path: string; key: MessageKey; icon: ReactNode; roles?: Role[] }[
   { path: '/agents', key: 'nav.agents', icon: <RobotOutlined />, roles: desk },
   { path: '/models', key: 'nav.models', icon: <ClusterOutlined />, roles: ['operator', 'developer', 'auditor'] },
   { path: '/devices', key: 'nav.devices', icon: <HddOutlined />, roles: desk },
+  { path: '/edges', key: 'nav.edges', icon: <ForkOutlined />, roles: ['operator', 'steward', 'auditor'] },
   { path: '/admin', key: 'nav.admin', icon: <SettingOutlined />, roles: ['operator', 'auditor', 'steward', 'dispatcher'] },
 ];
 

@@ -1,5 +1,6 @@
 import { enAgents } from './en-agents';
 import { enCommands } from './en-commands';
+import { enEdge } from './en-edge';
 import { enLoop } from './en-loop';
 import type { zh } from './zh';
 
@@ -8,6 +9,7 @@ export const en: Record<keyof typeof zh, string> = {
   ...enLoop,
   ...enAgents,
   ...enCommands,
+  ...enEdge,
   'app.name': 'Chengnao',
   'app.subtitle': 'City governance platform',
   'lang.other': '中文',
@@ -282,6 +284,8 @@ export const en: Record<keyof typeof zh, string> = {
   'role.auditor': 'Auditor',
   'role.developer': 'Agent developer',
   'role.agent_client': 'Agent client',
+  'role.reader': 'Reader of open interfaces',
+  'role.integrator': 'Integrated platform',
   'role.gateway': 'Gateway',
   'role.reporter': 'Reporter',
   'tier.city': 'City',

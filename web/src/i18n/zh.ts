@@ -1,5 +1,6 @@
 import { zhAgents } from './zh-agents';
 import { zhCommands } from './zh-commands';
+import { zhEdge } from './zh-edge';
 import { zhLoop } from './zh-loop';
 
 /** Every text of the console in Chinese. `group.code` keys name codes that come from the server. */
@@ -7,6 +8,7 @@ export const zh = {
   ...zhLoop,
   ...zhAgents,
   ...zhCommands,
+  ...zhEdge,
   'app.name': '城脑',
   'app.subtitle': '超大城市治理平台',
   'lang.other': 'English',
@@ -281,6 +283,8 @@ export const zh = {
   'role.auditor': '审计员',
   'role.developer': '智能体开发员',
   'role.agent_client': '智能体接入',
+  'role.reader': '只读接口',
+  'role.integrator': '平台对接（登记并上报）',
   'role.gateway': '采集网关',
   'role.reporter': '诉求接入',
   'tier.city': '市级',

@@ -11,14 +11,16 @@ interface Props<T> {
   query?: Query;
   rowKey: (keyof T & string) | ((row: T) => string);
   columns: TableColumnsType<T>;
+  /** Milliseconds until it is read again. */
+  refetchInterval?: number;
 }
 
 /** A plain server-paged list whose page stands in the address. */
-export function PagedTable<T extends object>({ path, query = {}, rowKey, columns }: Props<T>) {
+export function PagedTable<T extends object>({ path, query = {}, rowKey, columns, refetchInterval }: Props<T>) {
   const { t } = useTexts();
   const view = useView();
   const page = view.number('page', 1);
-  const answer = useGet<Paged<T>>(path, { ...query, page, size: 20 }, { keep: true });
+  const answer = useGet<Paged<T>>(path, { ...query, page, size: 20 }, { keep: true, refetchInterval: refetchInterval ?? false });
   if (answer.error && !answer.data) return <Failed error={answer.error} retry={() => void answer.refetch()} />;
   return (
     <Table<T>
