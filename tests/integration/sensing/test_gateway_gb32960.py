@@ -11,7 +11,7 @@ from chengnao.kernel.bus import Bus
 from chengnao.kernel.database import Database
 from chengnao.kernel.errors import Unavailable
 from chengnao.kernel.paging import PageRequest
-from chengnao.sensing.devices.model import Protocol
+from chengnao.sensing.devices.model import Protocol, device_class
 from chengnao.sensing.devices.service import register
 from chengnao.sensing.gateways.intake import Intake
 from chengnao.sensing.gateways.lines import LineGateway
@@ -100,7 +100,7 @@ async def test_the_simulator_signs_in_and_reports_without_a_place(line: Line, bu
     assert {row[0] for row in rows} == {"ev-1"}
     assert len({row[2] for row in rows}) == 3
     assert {"soc", "voltage", "max_cell_voltage", "motor_temperature", "alarm_level"} <= metrics
-    assert not [metric for metric in metrics if "l" in metric and ("lon" in metric or "lat" in metric)]
+    assert metrics <= device_class("electric_vehicle").metrics.keys()
     assert {row[4] for row in rows} == {"good"}
 
 
