@@ -45,5 +45,7 @@ ALLOWED: dict[Role, set[str]] = {
     | {"knowledge.write"},
     Role.GATEWAY: {"reading.write"},
     Role.REPORTER: {"report.create"},
+    Role.READER: {"device.read", "reading.read", "warning.read"},
+    Role.INTEGRATOR: {"device.read", "reading.read", "warning.read", "device.write", "reading.write"},
     Role.AGENT_CLIENT: {"agent.read", "agent.run", "knowledge.read"},
 }

@@ -54,6 +54,7 @@ from chengnao.sensing.devices import routes as devices
 from chengnao.sensing.devices.upkeep import routes as upkeep
 from chengnao.sensing.edge import routes as edges
 from chengnao.sensing.quarantine import routes as quarantine
+from chengnao.sensing.open.sta import routes as sensorthings
 from chengnao.sensing.readings import routes as readings
 from chengnao.sensing.readings.area_routes import router as area_router
 from chengnao.sensing.readings.export import Exports
@@ -161,6 +162,7 @@ def create_app(context: Context, store: ReadingsStore) -> FastAPI:
     app.include_router(open311.router)
     _serve_console(app, Path(str(files("chengnao"))) / "console" / "static")
     return app
+    app.include_router(sensorthings.router)
 
 
 class Guard:

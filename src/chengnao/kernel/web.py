@@ -1,7 +1,9 @@
 """What the routes of all modules share: the context, the unit of work, who is asking, pages, errors."""
 
 import logging
+from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Self, TypeVar
 
@@ -62,10 +64,25 @@ UowDep = Annotated[UnitOfWork, Depends(_unit_of_work)]
 """One transaction for the request; a route that changes something commits it, and only then answers."""
 
 
+def bearer_secret(request: Request) -> str:
+    """The secret of the token that the request carries; empty where it carries none.
+
+    Programs that know only user names and passwords give it as the password, under any name.
+    """
+    scheme, _, offered = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return offered.strip()
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            secret = b64decode(offered, validate=True).decode().partition(":")[2]
+            return secret if secret.startswith(access.TOKEN_PREFIX) else ""  # else it is meant for a proxy in front
+    return ""
+
+
 async def _principal(request: Request, uow: UowDep) -> Principal:
-    authorization = request.headers.get("authorization", "")
-    if authorization.lower().startswith("bearer "):
-        token = await access.find_token(uow, authorization[7:].strip())
+    offered = bearer_secret(request)
+    if offered:
+        token = await access.find_token(uow, offered)
         if token is None:
             raise Unauthenticated("unauthenticated")
         return token.principal

@@ -25,9 +25,12 @@ class Role(StrEnum):
     GATEWAY = "gateway"
     REPORTER = "reporter"
     AGENT_CLIENT = "agent_client"
+    READER = "reader"
+    INTEGRATOR = "integrator"
 
 
-MACHINE_ROLES = frozenset({Role.GATEWAY, Role.REPORTER, Role.AGENT_CLIENT})
+MACHINE_ROLES = frozenset({Role.GATEWAY, Role.REPORTER, Role.AGENT_CLIENT, Role.READER, Role.INTEGRATOR})
+_OWN_UNIT_ONLY = frozenset({Role.HANDLER, Role.REPORTER, Role.READER, Role.INTEGRATOR})
 PERSON_ROLES = frozenset(Role) - MACHINE_ROLES
 
 
@@ -61,10 +64,11 @@ class Scope:
 
     @classmethod
     def of(cls, principal: Principal) -> Self:
-        """A handler without a wider role sees the rows of the own unit; all others see their division."""
+        """A handler without a wider role, and a machine that reads, see the rows of the own unit where they have one;
+        all others see their division."""
         if principal.kind == "system":
             return cls()
-        own_unit_only = not principal.roles - {Role.HANDLER, Role.REPORTER}
+        own_unit_only = not principal.roles - _OWN_UNIT_ONLY
         return cls(principal.division_code, principal.unit_id if own_unit_only else None)
 
     def division_condition(self, column: Any) -> ColumnElement[bool]:

@@ -21,6 +21,7 @@ from chengnao.kernel.organisation.model import CITY
 from chengnao.kernel.organisation.service import require_division, require_unit
 
 USERNAME = r"[A-Za-z0-9_.-]{2,64}"
+TOKEN_PREFIX = "cn_"  # noqa: S105 - what tokens begin with, no secret
 FAILURES_BEFORE_LOCK = 5
 LOCK_FIRST = timedelta(seconds=60)
 LOCK_LONGEST = timedelta(hours=1)
@@ -175,7 +176,7 @@ async def create_token(
     await require_division(uow, division_code)
     if unit_id is not None:
         await require_unit(uow, unit_id)
-    secret = f"cn_{new_secret()}"
+    secret = TOKEN_PREFIX + new_secret()
     token = Token(new_id(), name, role, division_code, unit_id, datetime.now(UTC), expires_at, None)
     await AccessRepository(uow.session).add_token(token, digest(secret))
     return token, secret
@@ -183,7 +184,7 @@ async def create_token(
 
 async def create_client_token(uow: UnitOfWork, person: Principal, name: str, days: int) -> tuple[Token, str]:
     """Make a token for a client that speaks for the person to agents and tools; the second value is its secret."""
-    secret, now = f"cn_{new_secret()}", datetime.now(UTC)
+    secret, now = TOKEN_PREFIX + new_secret(), datetime.now(UTC)
     token = Token(
         new_id(),
         name,

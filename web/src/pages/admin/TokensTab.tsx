@@ -70,7 +70,7 @@ export function TokensTab() {
             <Input maxLength={60} />
           </Form.Item>
           <Form.Item name="role" label={t('user.roles')}>
-            <Select options={['gateway', 'reporter', 'agent_client'].map((role) => ({ value: role, label: word('role', role) }))} />
+            <Select options={['gateway', 'reporter', 'agent_client', 'reader', 'integrator'].map((role) => ({ value: role, label: word('role', role) }))} />
           </Form.Item>
         </Form>
       </Modal>

@@ -1,0 +1,1 @@
+"""Open interfaces over devices and readings: OGC SensorThings and OGC API Features."""
