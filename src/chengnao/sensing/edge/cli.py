@@ -28,6 +28,7 @@ def run(context: typer.Context, home: Home = None) -> None:
         return
     folder = _folder(home)
     load_edge_settings(folder)  # what is wrong is told before anything is started
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # few threads, little memory
     os.execv(sys.executable, [sys.executable, "-m", "chengnao.sensing.edge", str(folder)])  # noqa: S606
 
 

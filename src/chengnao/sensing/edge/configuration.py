@@ -50,7 +50,7 @@ class ListenSettings(_Strict):
 
 
 class BufferSettings(_Strict):
-    megabytes: Annotated[int, Field(ge=16, le=10_000_000)] = 4096
+    megabytes: Annotated[int, Field(ge=1, le=10_000_000)] = 4096
     when_full: Literal["wait", "drop_oldest"] = "wait"
 
 
@@ -115,9 +115,11 @@ def settings_of(given: dict[str, Any], file: str) -> EdgeSettings:
         return EdgeSettings.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
-        entry = ".".join(str(part) for part in first["loc"]) or str(first["msg"]).partition(": ")[2].partition(":")[0]
-        shown = "***" if entry == "token" else str(first["input"])[:80] if first["loc"] else ""
-        reason = first["msg"].removeprefix("Value error, ")
+        reason = str(first["msg"]).removeprefix("Value error, ")
+        entry = ".".join(str(part) for part in first["loc"])
+        shown = "***" if entry == "token" else str(first["input"])[:80]
+        if not entry:  # about the file as a whole: the rule names the entry itself
+            (entry, _, reason), shown = reason.partition(": "), ""
         raise EdgeInvalid("edge_setting_invalid", field=entry, value=shown, reason=reason, file=file) from error
 
 

@@ -90,7 +90,7 @@ class SegmentLog:
         self.folder = folder
         self.limit = limit
         self.drop_oldest = drop_oldest
-        self._segment_bytes = segment_bytes
+        self._segment_bytes = min(segment_bytes, limit // 16)
         self._sync = sync
         self._lock = threading.Lock()
         self._segments: list[_Segment] = []

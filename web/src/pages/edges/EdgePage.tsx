@@ -105,7 +105,7 @@ function Wants({ edge }: { edge: Edge }) {
       {edge.tuning_error && <p className="line-down">{edge.tuning_error}</p>}
       <Form form={form} layout="inline" initialValues={initial} onFinish={(fields) => void ask(fields)}>
         <Form.Item name="megabytes" label={t('edge.wants.megabytes')}>
-          <InputNumber min={16} max={10_000_000} data-testid="want-megabytes" />
+          <InputNumber min={1} max={10_000_000} data-testid="want-megabytes" />
         </Form.Item>
         <Form.Item name="when_full" label={t('edge.wants.when_full')}>
           <Select popupMatchSelectWidth={false} options={(['wait', 'drop_oldest'] as const).map((value) => ({ value, label: t(`edge.when_full.${value}`) }))} />
