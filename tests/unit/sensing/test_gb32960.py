@@ -159,7 +159,7 @@ def test_units_of_the_maker_are_kept_raw() -> None:
     found = read_units(b"\x80\x00\x03abc\x04\x01\x00\x0a\xff\xff")
     assert found.standard
     assert found.fields() == [
-        {"type": "0x80", "raw": "616263"},
+        {"type": "0x80", "length": 3, "raw": "616263"},
         {"type": "0x04", "state": 1, "rpm": 10, "consumption_l_100km": None},
     ]
 

@@ -8,6 +8,7 @@ FE and FF (FFFE, FFFF) stand for a fault and for no value, and are None here.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from struct import unpack
 from typing import Any, NamedTuple
 
 VEHICLE, MOTORS, FUEL_CELL, ENGINE, POSITION, EXTREMES, ALARMS, CELLS, TEMPERATURES = range(1, 10)
@@ -99,12 +100,21 @@ class _Reader:
     def number(self, size: int) -> int:
         return int.from_bytes(self.bytes(size), "big")
 
-    def value(self, size: int, scale: float = 1, offset: float = 0, digits: int | None = None) -> Any:
+    def value(self, size: int, scale: float = 1, offset: float = 0, digits: int = 1) -> Any:
         """raw * scale + offset; None where the vehicle says that it has none."""
         raw = self.number(size)
         if raw >= 256**size - 2:
             return None
-        return raw + offset if scale == 1 else round(raw * scale + offset, 1 if digits is None else digits)
+        return raw + offset if scale == 1 else round(raw * scale + offset, digits)
+
+    def values(self, count: int, size: int, scale: float = 1, offset: float = 0, digits: int = 1) -> list[Any]:
+        """So many values one after the other, as `value` reads them."""
+        data = self.bytes(count * size)
+        raws = data if size == 1 else unpack(f">{count}H", data)
+        missing = 256**size - 2
+        if scale == 1:
+            return [None if raw >= missing else raw + offset for raw in raws]
+        return [None if raw >= missing else round(raw * scale + offset, digits) for raw in raws]
 
     def count(self, size: int) -> int:
         """How many members follow; none where the vehicle says that it has no value."""
@@ -152,7 +162,7 @@ def _fuel_cell(unit: _Reader) -> dict[str, Any]:
         "voltage_v": unit.value(2, 0.1),
         "current_a": unit.value(2, 0.1),
         "consumption_kg_100km": unit.value(2, 0.01, digits=2),
-        "temps_c": [unit.value(1, offset=-40) for _ in range(unit.count(2))],
+        "temps_c": unit.values(unit.count(2), 1, offset=-40),
         "hydrogen_max_temp_c": unit.value(2, 0.1, -40),
         "hydrogen_max_temp_probe": unit.number(1),
         "hydrogen_max_mg_kg": unit.value(2),
@@ -201,7 +211,7 @@ def _cell_pack(unit: _Reader) -> dict[str, Any]:
         "current_a": unit.value(2, 0.1, -1000),
         "cells_total": unit.value(2),
         "first_cell": unit.number(2),
-        "cells_v": [unit.value(2, 0.001, digits=3) for _ in range(unit.count(1))],
+        "cells_v": unit.values(unit.count(1), 2, 0.001, digits=3),
     }
 
 
@@ -210,7 +220,7 @@ def _cells(unit: _Reader) -> dict[str, Any]:
 
 
 def _temperature_pack(unit: _Reader) -> dict[str, Any]:
-    return {"no": unit.number(1), "temps_c": [unit.value(1, offset=-40) for _ in range(unit.count(2))]}
+    return {"no": unit.number(1), "temps_c": unit.values(unit.count(2), 1, offset=-40)}
 
 
 def _temperatures(unit: _Reader) -> dict[str, Any]:
@@ -218,7 +228,8 @@ def _temperatures(unit: _Reader) -> dict[str, Any]:
 
 
 def _own(unit: _Reader) -> dict[str, Any]:
-    return {"raw": unit.bytes(unit.number(2)).hex()}
+    length = unit.number(2)
+    return {"length": length, "raw": unit.bytes(length).hex()}
 
 
 _KINDS: Mapping[int, Callable[[_Reader], dict[str, Any]]] = {

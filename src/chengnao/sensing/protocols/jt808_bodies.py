@@ -283,23 +283,21 @@ def _text_message(body: bytes, version: str) -> dict[str, Any] | None:
 
 
 def _batch_fields(body: bytes, version: str) -> dict[str, Any] | None:
-    found = batch(body)
-    if found is None:
+    read_batch = batch(body)
+    if read_batch is None:
         return None
-    kind, items, rest = found
+    kind, items, rest = read_batch
     read = [read_location(item) for item in items]
     shown = [{"raw": item.hex()} if each is None else each.fields() for item, each in zip(items, read, strict=True)]
-    return {
-        "count": int.from_bytes(body[:2], "big"),
-        "type": kind,
-        "items": shown,
-        **({"rest": rest.hex()} if rest else {}),
-    }
+    found = {"raw": body.hex(), "count": int.from_bytes(body[:2], "big"), "type": kind, "items": shown}
+    return found | ({"rest": rest.hex()} if rest else {})
 
 
 def _location_answer(body: bytes, version: str) -> dict[str, Any] | None:
     location = answered_location(body)
-    return None if location is None else {"ack_serial": int.from_bytes(body[:2], "big"), **location.fields()}
+    if location is None:
+        return None
+    return {"raw": body.hex(), "ack_serial": int.from_bytes(body[:2], "big"), **location.fields()}
 
 
 def _with_raw(read: Callable[[bytes], dict[str, Any] | None]) -> Callable[[bytes, str], dict[str, Any] | None]:

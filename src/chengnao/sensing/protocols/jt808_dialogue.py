@@ -169,15 +169,9 @@ class Jt808Dialogue:
         location = read_location(body)
         if location is None or location.time is None:
             return Refused(_unusable(frame, location), self._acknowledge(frame, WRONG))
-        return Report(
-            values_of(location, device.settings),
-            location.time,
-            frame.raw,
-            reply=self._acknowledge(frame, OK),
-            busy=self._acknowledge(frame, FAILED),
-            wrong=self._acknowledge(frame, WRONG),
-            personal=PERSONAL,
-        )
+        ok, busy, wrong = self._results(frame)
+        values = values_of(location, device.settings)
+        return Report(values, location.time, frame.raw, reply=ok, busy=busy, wrong=wrong, personal=PERSONAL)
 
     def _batch(self, frame: Frame, device: Known, now: Now) -> list[Act]:
         found = bodies.batch(frame.body)
@@ -199,7 +193,7 @@ class Jt808Dialogue:
                 values += (value._replace(time=location.time) for value in values_of(location, device.settings))
         if not values:
             return [*acts, Reply(self._acknowledge(frame, WRONG))]
-        ok, busy = self._acknowledge(frame, OK), self._acknowledge(frame, FAILED)
+        ok, busy, _ = self._results(frame)
         return [*acts, Report(values, None, frame.raw, reply=ok, busy=busy, personal=PERSONAL)]
 
     def _answered(self, frame: Frame, device: Known) -> list[Act]:
@@ -258,6 +252,15 @@ class Jt808Dialogue:
     def _acknowledge(self, frame: Frame, result: int) -> bytes:
         body = _serial(frame) + frame.msg_id.to_bytes(2, "big") + bytes([result])
         return self._say(frame, bodies.PLATFORM_ACK, body)
+
+    def _results(self, frame: Frame) -> tuple[bytes, bytes, bytes]:
+        """The acknowledgements of which one will be sent: taken, not now, wrong."""
+        serial = self._serial
+        found = []
+        for result in (OK, FAILED, WRONG):
+            self._serial = serial
+            found.append(self._acknowledge(frame, result))
+        return found[0], found[1], found[2]
 
     def _say(self, frame: Frame, msg_id: int, body: bytes) -> bytes:
         # A phone that is no number cannot be a registered address, and nothing is said to it.

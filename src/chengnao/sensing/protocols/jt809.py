@@ -96,22 +96,16 @@ class Frame:
             found["time"] = self.time.astimezone(_FIELD_ZONE).isoformat()
         if self.encrypt:
             return found | {"body_encrypted_bytes": len(self.body)}
+        found["body_hex"] = self.body[:_SHOWN_BYTES].hex() + ("..." if len(self.body) > _SHOWN_BYTES else "")
         if self.msg_id in _OF_VEHICLES[self.edition] and len(self.body) >= _VEHICLE_HEAD:
-            plate, part, data = self.body[:21], self.body[22:24], self.body[24:_VEHICLE_HEAD]
-            body = {
-                "plate": plate.decode("gb18030", "replace").strip("\x00 "),
-                "plate_color": self.body[21],
-                "sub_id": f"0x{part.hex().upper()}",
-                "data_length": int.from_bytes(data, "big"),
-            }
+            plate = self.body[:21].decode("gb18030", "replace").strip("\x00 ")
+            body = {"plate": plate, "plate_color": self.body[21], **_part(self.body[22:])}
             return found | {"body": body}
-        shown = self.body[:_SHOWN_BYTES].hex() + ("..." if len(self.body) > _SHOWN_BYTES else "")
-        found |= {"body_hex": shown}
-        if self.msg_id in _OF_PARTS and len(self.body) >= 6:
-            part, data = self.body[:2], self.body[2:6]
-            details = {"sub_id": f"0x{part.hex().upper()}", "data_length": int.from_bytes(data, "big")}
-            return found | {"details": details}
-        return found
+        return found | ({"details": _part(self.body)} if self.msg_id in _OF_PARTS and len(self.body) >= 6 else {})
+
+
+def _part(data: bytes) -> dict[str, Any]:
+    return {"sub_id": f"0x{data[:2].hex().upper()}", "data_length": int.from_bytes(data[2:6], "big")}
 
 
 def decode(raw: bytes) -> Frame | Refusal:
