@@ -69,7 +69,7 @@ async def test_a_command_comes_back_as_a_receipt(gateway: LineGateway, intake: I
     receipts: list[tuple[str, Receipt]] = []
     intake.receipts = lambda device_id, receipt: receipts.append((device_id, receipt))
     host, port = gateway.address
-    simulation = replace(SIMULATION, make=lambda number: Camera(number, PASSWORD))
+    simulation = replace(SIMULATION, make=lambda number: Camera(number, PASSWORD), transport="udp")
     playing = asyncio.create_task(simulate(Load(simulation, host, port, rate=5, seconds=1.5)))
     while not gateway.of_device:
         await asyncio.sleep(0.05)

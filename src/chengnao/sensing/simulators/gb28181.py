@@ -17,7 +17,7 @@ _NONCE_COUNT = "00000001"
 class Camera:
     """`transport` is what its Via says; the bytes are the same over either."""
 
-    def __init__(self, number: int, password: str = "", transport: str = "UDP", channels: int = 1) -> None:
+    def __init__(self, number: int, password: str = "", transport: str = "TCP", channels: int = 1) -> None:
         self.address = f"3402000000132{number:07d}"
         self.acknowledged = 0
         self.ready = False
@@ -119,4 +119,4 @@ class Camera:
         return encode(f"{method} sip:{SERVER}@{REALM} SIP/2.0", headers, body)
 
 
-SIMULATION = Simulation(Camera, "camera", "udp")
+SIMULATION = Simulation(Camera, "camera")

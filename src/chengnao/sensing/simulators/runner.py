@@ -33,7 +33,7 @@ class Load:
     first: int = 0
     rate: float | None = 1.0
     """Reports a second of all devices together; None: each sends on as it is acknowledged."""
-    window: int = 20
+    window: int = 1
     """With no rate: reports that a device has under way."""
     seconds: float = 10.0
 
@@ -99,7 +99,11 @@ class _Run:
         while (now := time.monotonic()) < end:
             if self.load.rate is None:
                 for line in self.lines:
-                    line.fill(self.load.window)
+                    line.look()
+                for _ in range(self.load.window):  # one each, so that none is far ahead of the others
+                    for line in self.lines:
+                        if line.under_way < self.load.window:
+                            line.send()
             else:
                 due = int((now - self._began) * self.load.rate) + 1 - self.tally.sent
                 looked = 0
@@ -213,14 +217,16 @@ class _Line(asyncio.Protocol, asyncio.DatagramProtocol):
         self._run.tally.sent += 1
         return True
 
-    def fill(self, window: int) -> None:
+    @property
+    def under_way(self) -> int:
+        return self._sent - self._answered
+
+    def look(self) -> None:
+        """Take note of what was acknowledged, and of what never will be."""
         if self.device.acknowledged != self._answered:
             self._answered, self._progress = self.device.acknowledged, time.monotonic()
         elif time.monotonic() - self._progress > LOST_SECONDS:
             self._sent, self._progress = self._answered, time.monotonic()
-        for _ in range(window):
-            if self._sent - self._answered >= window or not self.send():
-                return
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # asyncio's own one of datagrams is one too
