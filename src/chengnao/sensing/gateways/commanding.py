@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -13,7 +14,6 @@ from chengnao.kernel.errors import ChengnaoError
 from chengnao.sensing.commands import service
 from chengnao.sensing.commands.model import READY, DeviceCommand
 from chengnao.sensing.commands.repository import CommandRepository
-from chengnao.sensing.gateways.lines import LineGateway
 from chengnao.sensing.protocols.shape import Command, Receipt
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,17 @@ POLL_SECONDS = 1.0
 """A device that connects gets what waits for it within so long."""
 
 _MAX_RECEIPTS = 10_000
+
+
+class Line(Protocol):
+    """A gateway that can give commands to the devices of one protocol."""
+
+    @property
+    def of_device(self) -> Mapping[str, object]:
+        """The connections that stand, by the ids of their devices."""
+
+    def command(self, device_id: str, command: Command) -> bool:
+        """Give the command; False where the device is not connected here. Raises Invalid for what it cannot do."""
 
 
 class Commander:
@@ -40,7 +51,7 @@ class Commander:
             log.warning("the answer of %s to %s is lost: too many wait", device_id, receipt.key)
         self._wake.set()
 
-    async def run(self, bus: Bus, lines: Sequence[LineGateway]) -> None:
+    async def run(self, bus: Bus, lines: Sequence[Line]) -> None:
         """Serve until cancelled; the database may come and go."""
 
         async def wake(_: str) -> None:
@@ -59,7 +70,7 @@ class Commander:
                     async with asyncio.timeout(POLL_SECONDS):
                         await self._wake.wait()
 
-    async def send_waiting(self, lines: Sequence[LineGateway]) -> int:
+    async def send_waiting(self, lines: Sequence[Line]) -> int:
         """Send what waits for devices that are connected here; returns how many commands were written."""
         async with self._database.unit_of_work() as uow:
             waiting = await CommandRepository(uow.session).waiting_devices()
@@ -70,7 +81,7 @@ class Commander:
                 sent += await self._send(line, device_id)
         return sent
 
-    async def _send(self, line: LineGateway, device_id: str) -> bool:
+    async def _send(self, line: Line, device_id: str) -> bool:
         async with self._database.unit_of_work() as uow:
             command = await service.claim(uow, device_id)
             await uow.commit()
