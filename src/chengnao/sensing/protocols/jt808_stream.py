@@ -9,6 +9,7 @@ _MAX_PIECE = 2 * (MAX_BODY + 22)
 """The longest frame there can be, with every byte of it escaped."""
 _SHORTEST = 13
 _BLANK = b"\r\n \t\x00"
+"""What some modems put between frames."""
 
 
 class Framer:
@@ -44,7 +45,8 @@ class Framer:
         rest = bytes(self._buffer)
         self._buffer.clear()
         if rest.strip(_BLANK):
-            return [Refusal("no_delimiter", MARK + rest) if self._begun else Refusal("garbage", rest)]
+            half = self._begun and not (self._closed and len(rest) < _SHORTEST)
+            return [Refusal("no_delimiter", MARK + rest) if half else Refusal("garbage", rest)]
         if self._silent and self._empty:
             return [Refusal("empty_frames", MARK * (self._empty + 1))]
         return []
@@ -59,7 +61,7 @@ class Framer:
     def _piece(self, piece: bytes, found: list[Frame | Refusal]) -> None:
         begun, closed, empty = self._begun, self._closed, self._empty
         self._begun, self._closed, self._empty = True, "", 0
-        if not piece.strip(_BLANK):
+        if not piece or (not piece.strip(_BLANK) and (closed or not begun)):
             # After a frame's end the next mark begins another; elsewhere two marks stand for nothing.
             self._empty = empty + (1 if begun and not closed else 0)
             return
