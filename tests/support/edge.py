@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import sys
 import time
@@ -123,7 +124,7 @@ class Program:
 class Centre(Program):
     """The platform's gateway process over the engines of the tests."""
 
-    def __init__(self, folder: Path, settings: Settings, database_url: str) -> None:
+    def __init__(self, folder: Path, settings: Settings, database_url: str, host: str = "127.0.0.1") -> None:
         secrets = load_secrets(settings.home)
         nats = f"nats://{secrets.nats_user}:{secrets.nats_password}@127.0.0.1:{settings.port('nats')}"
         self.base = free_block()
@@ -133,7 +134,7 @@ class Centre(Program):
             "CHENGNAO_BASE_PORT": str(self.base),
             "CHENGNAO_DATABASE_URL": database_url,
             "CHENGNAO_NATS_URLS": f'["{nats}"]',
-            "CHENGNAO_HOST": "127.0.0.1",
+            "CHENGNAO_HOST": host,
         }
         super().__init__("centre", folder, ["-m", "chengnao.app.process", "gateway"], environment)
         self.address = ("127.0.0.1", self.base + 10)
@@ -160,16 +161,23 @@ class EdgeProgram(Program):
         self.settings = {"token": token, "primary": primary, "standby": standby} | changes
         self.write()
         super().__init__("edge-program", folder, ["-m", "chengnao.sensing.edge", str(self.home)], {})
-        self.url = f"http://127.0.0.1:{self.http}"
+        self.url = f"http://{self.settings.get('address', '127.0.0.1')}:{self.http}"
 
     def write(self, **changes: Any) -> None:
         given = self.settings | changes
         lines = [f'token = "{given["token"]}"']
         lines += [f"update_command = {given['update_command']!r}"] if "update_command" in given else []
         lines += ["[primary]", f'url = "{given["primary"]}"']
+        lines += [f'interface = "{given["interface"]}"'] if "interface" in given else []
         if given["standby"]:
             lines += ["[standby]", f'url = "{given["standby"]}"', "batch_kilobytes = 64"]
-        lines += ["[listen]", 'host = "127.0.0.1"', f"http = {self.http}", "[listen.ports]", f"hj212 = {self.hj212}"]
+        lines += [
+            "[listen]",
+            f'host = "{given.get("host", "127.0.0.1")}"',
+            f"http = {self.http}",
+            "[listen.ports]",
+            f"hj212 = {self.hj212}",
+        ]
         lines += ["[buffer]", f"megabytes = {given.get('megabytes', 256)}"]
         lines += [f'when_full = "{given.get("when_full", "wait")}"', "[switching]"]
         lines += ["probe_seconds = 0.2", "probe_timeout = 0.5", "failures = 2"]
@@ -245,7 +253,8 @@ class Load:
             self._number += 1
             device = self.devices[self._number % len(self.devices)]
             at = self._began + timedelta(milliseconds=self._number)
-            rows.append({"device": device, "metric": "pressure", "time": at.isoformat(), "value": self._number % 100})
+            value = random.random() * 100
+            rows.append({"device": device, "metric": "pressure", "time": at.isoformat(), "value": value})
         return rows
 
     async def _post(self, client: httpx.AsyncClient, batch: list[dict[str, Any]]) -> bool:
