@@ -155,6 +155,13 @@ def test_other_layouts(units: bytes, whole: bool) -> None:
     assert not found.standard
 
 
+def test_a_fuel_cell_with_a_count_that_cannot_be_leaves_what_stood_before() -> None:
+    found = read_units(b"\x04\x01\x00\x0a\xff\xff" + b"\x03" + b"\xff" * 6 + b"\x30\x00" + b"\xff" * 20)
+    assert [unit.kind for unit in found.found] == [4]
+    assert found.fields()[1] == {"type": "0x03", "raw": "ff" * 6 + "3000" + "ff" * 20}
+    assert not found.standard
+
+
 def test_units_of_the_maker_are_kept_raw() -> None:
     found = read_units(b"\x80\x00\x03abc\x04\x01\x00\x0a\xff\xff")
     assert found.standard
@@ -188,12 +195,18 @@ def test_wrong_frames(raw: bytes, code: str) -> None:
 
 
 def test_signing_in_shows_no_password() -> None:
-    body = field_bytes(NOW) + b"\x00\x07" + b"centre".ljust(12, b"\x00") + b"s3cret".ljust(20, b"\x00") + b"\x01"
+    body = (
+        field_bytes(NOW)
+        + b"\x00\x07"
+        + "中心".encode("gb18030").ljust(12, b"\x00")
+        + b"s3cret".ljust(20, b"\x00")
+        + b"\x01"
+    )
     raw = encode(PLATFORM_LOGIN, "P1", body)
-    assert good(raw).fields()["platform_login"] == {"serial": 7, "user": "centre"}
+    assert good(raw).fields()["platform_login"] == {"serial": 7, "user": "中心"}
     assert answer(heard(raw)).response == 1
-    assert answer(heard(raw, user="centre", password="s3cret")).response == 1
-    assert answer(heard(raw, user="centre", password="other")).response == 2
+    assert answer(heard(raw, user="中心", password="s3cret")).response == 1
+    assert answer(heard(raw, user="中心", password="other")).response == 2
 
 
 @pytest.mark.parametrize("command", [LOGIN, LOGOUT, PLATFORM_LOGOUT])

@@ -164,7 +164,7 @@ def hint(raw: bytes) -> str:
 
 
 def _text(data: bytes) -> str:
-    return data.decode("latin-1").strip("\x00 ")
+    return data.decode("gb18030", "replace").strip("\x00 ")
 
 
 def _size(data: bytes, at: int) -> int | None:

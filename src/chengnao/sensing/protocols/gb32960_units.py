@@ -28,7 +28,7 @@ class Units:
 
     found: tuple[Unit, ...]
     rest: bytes
-    """What follows a kind that is not defined, its kind included: its length is not known."""
+    """From a kind on that is not defined, or whose own count cannot be: its length is not known."""
     whole: bool
     """False where a unit does not fit into what is there: then nothing was found at all."""
 
@@ -73,7 +73,9 @@ def read_units(data: bytes) -> Units:
         try:
             values = read(reader)
         except _CutError:
-            return Units((), b"", False)
+            # A fuel cell tells its own length, and may tell it wrongly; any other kind is cut because what went
+            # before it is of another length than it should be.
+            return Units(tuple(found), data[start:], True) if kind == FUEL_CELL else Units((), b"", False)
         found.append(Unit(kind, values, data[start + 1 : reader.at]))
     return Units(tuple(found), b"", True)
 
