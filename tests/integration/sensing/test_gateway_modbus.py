@@ -58,7 +58,7 @@ async def serving(*devices: SimDevice, port: int = 0) -> AsyncIterator[int]:
     try:
         yield port
     finally:
-        await server.shutdown()
+        await server.shutdown()  # type: ignore[no-untyped-call]
 
 
 def station(device_id: str, port: int, class_code: str = "pump_station", **settings: Any) -> Any:

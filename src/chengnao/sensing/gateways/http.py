@@ -21,7 +21,9 @@ from chengnao.sensing.gateways.arrow_bodies import unreadable
 from chengnao.sensing.gateways.bodies import Refused, parse_body
 from chengnao.sensing.gateways.credentials import CredentialCache
 from chengnao.sensing.gateways.intake import STEP, Intake, Outcome
+from chengnao.sensing.gateways.lorawan import LorawanGateway
 from chengnao.sensing.gateways.registry import Tokens, sender_scope
+from chengnao.sensing.protocols.shape import Refusal
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +50,11 @@ class HttpGateway:
         self.tokens = tokens
         self.credentials = credentials
         self._in_memory = 0
+        self._lorawan = LorawanGateway(intake)
         self.app = Starlette(
             routes=[
                 Route("/readings", self._post, methods=["POST"]),
+                Route("/lorawan", self._post_uplink, methods=["POST"]),
                 Route("/healthz", _healthz, methods=["GET"]),
                 *more,
             ],
@@ -74,15 +78,26 @@ class HttpGateway:
             raise TooMany("rate_limited", retry_after=1, value=first["value"], limit=first["limit"])
         return await _answer(outcome)
 
+    async def _post_uplink(self, request: Request) -> Response:
+        """One event of a LoRaWAN network server; answered once its readings are on the log's disk, or it is held."""
+        name, scope, only = await self._sender(request)
+        raw = await self._read(request)
+        try:
+            event = request.query_params.get("event", "")
+            peer = f"{name} {request.client.host if request.client else ''}".strip()
+            found = await self._lorawan.take(raw, event, peer, scope, only)
+        finally:
+            self._in_memory -= len(raw)
+        if isinstance(found, Refusal):
+            if found.code == "rate_limited":
+                raise TooMany(found.code, **found.params)
+            return await _answer(Outcome(0, [Refused(0, found.code, found.params)]))
+        return await _answer(Outcome(found, []))
+
     async def _sender(self, request: Request) -> tuple[str, Scope, str | None]:
         """The sender's name, what it may send for, and the one device that it is where it is one."""
         username, secret = _shown_secret(request.headers.get("authorization", ""))
-        if self.credentials is not None and (device := await self.credentials.sender(secret, username)) is not None:
-            return device.device_id, device.scope, device.device_id
-        principal = await self.tokens.principal(secret) if username is None else None
-        if principal is None:
-            raise Forbidden("token_refused")
-        return principal.name, sender_scope(principal), None
+        return await identify(self.tokens, self.credentials, username, secret)
 
     async def _read(self, request: Request) -> bytes:
         """The whole body; what all requests hold together is bounded, too."""
@@ -104,6 +119,21 @@ class HttpGateway:
             self._in_memory -= size
             raise
         return b"".join(chunks)
+
+
+async def identify(
+    tokens: Tokens, credentials: CredentialCache | None, username: str | None, secret: str
+) -> tuple[str, Scope, str | None]:
+    """The sender's name, what it may send for, and the one device that it is where it is one.
+
+    Raises Forbidden for a secret that is nobody's, Unavailable where that cannot be known now.
+    """
+    if credentials is not None and (device := await credentials.sender(secret, username)) is not None:
+        return device.device_id, device.scope, device.device_id
+    principal = await tokens.principal(secret) if username is None else None
+    if principal is None:
+        raise Forbidden("token_refused")
+    return principal.name, sender_scope(principal), None
 
 
 def _shown_secret(authorization: str) -> tuple[str | None, str]:

@@ -1,5 +1,7 @@
 """Uplinks of LoRaWAN devices, as network servers tell them over HTTP and MQTT."""
 
+import asyncio
+
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.errors import Invalid
 from chengnao.sensing.devices.model import Protocol
@@ -42,6 +44,18 @@ class LorawanGateway:
             return values
         report = Report(values, uplink.time, raw, device=uplink.dev_eui, personal=personal_points(values))
         return await self.reporter.rows(report, scope, limited=limited)
+
+    async def take(self, raw: bytes, event: str, peer: str, scope: Scope, only: str | None) -> int | Refusal:
+        """How many readings are on the log's disk; what was refused is held. `only`: the sender is this device."""
+        found = await self.rows(raw, event, scope)
+        if not isinstance(found, Refusal) and only is not None and set(found.device) - {only}:
+            found = Refusal("device_not_yours", raw, {"field": "device", "value": found.device[0]})
+        if isinstance(found, Refusal):
+            self.hold(found, peer, event, scope)
+            return found
+        if len(found):
+            await asyncio.shield(self.reporter.intake.committer.add_rows(found))
+        return len(found)
 
     def hold(self, refusal: Refusal, peer: str, event: str, scope: Scope) -> None:
         """Keep an event that was refused, under the device that it seems to be of."""

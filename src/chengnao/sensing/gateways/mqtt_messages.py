@@ -13,9 +13,8 @@ from chengnao.sensing.gateways.batching import Rows
 from chengnao.sensing.gateways.intake import Intake
 from chengnao.sensing.gateways.lorawan import TOPICS as LORAWAN_TOPICS
 from chengnao.sensing.gateways.lorawan import LorawanGateway, event_of, is_uplink
-from chengnao.sensing.gateways.reporting import Reporter
-from chengnao.sensing.gateways.topics import Row, Template, metric_name
-from chengnao.sensing.protocols.objects import is_position
+from chengnao.sensing.gateways.reporting import Reporter, row_of
+from chengnao.sensing.gateways.topics import Template
 from chengnao.sensing.protocols.shape import Now, Refusal, Report
 from chengnao.sensing.protocols.sparkplug import NAMESPACE, decode, read_topic
 from chengnao.sensing.protocols.sparkplug_session import Rebirth, Sessions
@@ -95,24 +94,8 @@ class MessageReader:
             said = template.match(topic)
             if said is not None:
                 rows = template.rows(said, payload, now)
-                return [row for each in rows if (row := self._row(each)) is not None]
+                return [row for each in rows if (row := row_of(self.intake.cache, Protocol.MQTT, each)) is not None]
         raise Invalid("topic_unknown", field="topic", value=topic)
-
-    def _row(self, row: Row) -> dict[str, Any] | None:
-        """The row under the device's id, its point mapped as the device or its class says."""
-        entry = self.intake.cache.of_address(Protocol.MQTT, row.device) if isinstance(row.device, str) else None
-        shown = {"device": row.device if entry is None else entry.id, "metric": row.point, "time": row.time}
-        point = None if entry is None or not isinstance(row.point, str) else entry.points.get(row.point)
-        value = row.value
-        if point is not None:
-            shown["metric"] = point.metric
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                value = value * point.factor + point.offset
-        elif not row.native and isinstance(row.point, str):
-            if is_position(row.point):
-                return None
-            shown["metric"] = metric_name(row.point)
-        return shown | {"value": value}
 
     async def _read_sparkplug(self, name: str, raw: bytes, into: Taken) -> None:
         topic = read_topic(name)

@@ -24,6 +24,7 @@ from chengnao.kernel.settings import Port, Settings
 from chengnao.sensing.devices.register_maps import load_maps
 from chengnao.sensing.edge.serving import EdgeService
 from chengnao.sensing.gateways.batching import Committer
+from chengnao.sensing.gateways.coap import CoapGateway
 from chengnao.sensing.gateways.commanding import Commander
 from chengnao.sensing.gateways.credentials import CredentialCache
 from chengnao.sensing.gateways.desk import QuarantineDesk
@@ -75,7 +76,8 @@ async def run(settings: Settings, number: int = 0) -> None:
             await line.start(settings.host, settings.port(port), shared=shared)
             stack.push_async_callback(line.close)
         tokens = TokenCache(database)
-        http = HttpGateway(intake, tokens, EdgeService(intake, tokens, database).routes(), CredentialCache(database))
+        credentials = CredentialCache(database)
+        http = HttpGateway(intake, tokens, EdgeService(intake, tokens, database).routes(), credentials)
         server = Server(
             uvicorn.Config(
                 http.app,
@@ -93,6 +95,9 @@ async def run(settings: Settings, number: int = 0) -> None:
         modbus = ModbusGateway(intake, load_maps(settings.home))
         duties = [feed.run(), desk.run(), commander.run(bus, [*lines, modbus]), *(line.run() for line in lines)]
         if first:
+            coap = CoapGateway(intake, tokens, credentials)
+            await coap.start(settings.host, settings.port("coap"))
+            stack.push_async_callback(coap.close)
             duties += [Replayer(intake, database, messages).run(), modbus.run()]
         sockets = [shared_socket(settings.host, settings.port("gateway"))] if shared else None
         await _serve(

@@ -1,13 +1,16 @@
 """Reports of devices that speak by messages rather than over a line of their own: found, judged, put on the log."""
 
 import time
+from typing import Any
 
 from chengnao.kernel.access.model import Scope
 from chengnao.sensing.devices.model import Protocol
 from chengnao.sensing.gateways.batching import Rows
 from chengnao.sensing.gateways.intake import Intake
 from chengnao.sensing.gateways.measuring import rows_of
-from chengnao.sensing.gateways.registry import Entry, may_write
+from chengnao.sensing.gateways.registry import Entry, RegistryCache, may_write
+from chengnao.sensing.gateways.topics import Row, metric_name
+from chengnao.sensing.protocols.objects import is_position
 from chengnao.sensing.protocols.shape import Refusal, Report
 from chengnao.sensing.quarantine.model import Form
 
@@ -63,3 +66,22 @@ class Reporter:
         self.intake.desk.hold(
             self.protocol, peer, address, refusal.code, refusal.params, refusal.raw, Form.MESSAGE, scope
         )
+
+
+def row_of(cache: RegistryCache, protocol: Protocol, row: Row) -> dict[str, Any] | None:
+    """A row of a body under its device's id, its point mapped as the device or its class says.
+
+    None for a part of a place that nothing maps: where a device hangs on a person that would be a trajectory.
+    """
+    entry = cache.of_address(protocol, row.device) if isinstance(row.device, str) else None
+    point = None if entry is None or not isinstance(row.point, str) else entry.points.get(row.point)
+    metric, value = row.point, row.value
+    if point is not None:
+        metric = point.metric
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = value * point.factor + point.offset
+    elif not row.native and isinstance(row.point, str):
+        if is_position(row.point):
+            return None
+        metric = metric_name(row.point)
+    return {"device": row.device if entry is None else entry.id, "metric": metric, "time": row.time, "value": value}
