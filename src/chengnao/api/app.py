@@ -53,8 +53,10 @@ from chengnao.sensing.commands import routes as commands
 from chengnao.sensing.devices import routes as devices
 from chengnao.sensing.devices.upkeep import routes as upkeep
 from chengnao.sensing.edge import routes as edges
-from chengnao.sensing.quarantine import routes as quarantine
+from chengnao.sensing.open.features import routes as features
+from chengnao.sensing.open.features.devices import DEVICES
 from chengnao.sensing.open.sta import routes as sensorthings
+from chengnao.sensing.quarantine import routes as quarantine
 from chengnao.sensing.readings import routes as readings
 from chengnao.sensing.readings.area_routes import router as area_router
 from chengnao.sensing.readings.export import Exports
@@ -66,6 +68,7 @@ from chengnao.supervision.evaluation import routes as evaluation
 from chengnao.supervision.letters import routes as letters
 from chengnao.supervision.writing import routes as writing
 from chengnao.warning import routes as warning
+from chengnao.warning.features import WARNINGS
 
 ROUTERS: tuple[APIRouter, ...] = (
     access.router,
@@ -149,6 +152,7 @@ def create_app(context: Context, store: ReadingsStore) -> FastAPI:
     app.state.readings = store
     app.state.latest = LatestValues(store)
     app.state.exports = Exports()
+    app.state.collections = (DEVICES, WARNINGS)
     app.state.threshold_lines = warning.threshold_lines
     app.state.hub = live.Hub()
     app.state.reading_queue = ReadingQueue(context)
@@ -160,9 +164,10 @@ def create_app(context: Context, store: ReadingsStore) -> FastAPI:
         app.include_router(router, prefix="/api")
     app.include_router(system.health_router)
     app.include_router(open311.router)
+    app.include_router(sensorthings.router)
+    app.include_router(features.router)
     _serve_console(app, Path(str(files("chengnao"))) / "console" / "static")
     return app
-    app.include_router(sensorthings.router)
 
 
 class Guard:

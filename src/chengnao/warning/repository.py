@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, delete, func, or_, select, tuple_, update
+from sqlalchemy import CursorResult, and_, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from chengnao.kernel.access.model import Scope
@@ -13,6 +13,7 @@ from chengnao.kernel.ids import new_id
 from chengnao.kernel.paging import Page, PageRequest
 from chengnao.kernel.repository import Repository, contains
 from chengnao.kernel.vocabulary import Level
+from chengnao.sensing.open.features.model import Question
 from chengnao.warning.model import (
     DeviceFacts,
     DeviceWarning,
@@ -206,6 +207,28 @@ class WarningRepository(Repository):
         query = query.order_by(*gravest_first, WarningRow.opened_at.desc(), WarningRow.id.desc())
         page = await self.page(query, request)
         return page.map(_warning)
+
+    async def as_features(self, scope: Scope, question: Question, level: int | None) -> tuple[list[DeviceWarning], int]:
+        """The warnings that stood at some time within the question's, the newest first, and how many there are."""
+        query = select(WarningRow).where(scope.where(WarningRow))
+        if question.boxes:
+            inside = [
+                and_(WarningRow.lon.between(west, east), WarningRow.lat.between(south, north))
+                for west, south, east, north in question.boxes
+            ]
+            query = query.where(or_(*inside))
+        if question.since is not None:
+            query = query.where(or_(WarningRow.cleared_at.is_(None), WarningRow.cleared_at >= question.since))
+        if question.until is not None:
+            query = query.where(WarningRow.opened_at <= question.until)
+        if level is not None:
+            query = query.where(WarningRow.level == level)
+        for name, value in question.equals.items():
+            query = query.where(getattr(WarningRow, name) == value)
+        count = await self.session.scalar(select(func.count()).select_from(query.subquery()))
+        query = query.order_by(WarningRow.opened_at.desc(), WarningRow.id.desc())
+        rows = await self.session.scalars(query.limit(question.limit).offset(question.offset))
+        return [_warning(row) for row in rows], count or 0
 
     async def warning(self, scope: Scope, warning_id: str) -> DeviceWarning | None:
         query = select(WarningRow).where(WarningRow.id == warning_id, scope.where(WarningRow))

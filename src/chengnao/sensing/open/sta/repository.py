@@ -36,7 +36,7 @@ WITH catalogue AS MATERIALIZED (
 
 _DEVICE_COLUMNS = (
     "d.id, d.name, d.class_code, d.division_code, d.unit_id, d.protocol, d.address, d.lon, d.lat, d.place_ok,"
-    " d.interval_seconds, d.updated_at"
+    " d.interval_seconds, d.life, d.updated_at"
 )
 _HERE = "d.place_ok"
 
@@ -47,6 +47,7 @@ _DEVICE_PROPERTIES: Mapping[str, tuple[str, Type]] = {
     "protocol": ("d.protocol", "text"),
     "address": ("d.address", "text"),
     "interval_seconds": ("d.interval_seconds", "num"),
+    "life": ("d.life", "text"),
 }
 _CLASS_NAME = "(SELECT s.name FROM s WHERE s.id = d.class_code)"
 
@@ -65,6 +66,7 @@ class Row(NamedTuple):
     lat: float | None = None
     place_ok: bool = False
     interval_seconds: int = 0
+    life: str = ""
     updated_at: datetime | None = None
     metric: str = ""
 

@@ -87,7 +87,7 @@ def _properties(entity: Entity) -> dict[str, Any]:
 
 
 def _of_thing(row: Row) -> Mapping[str, Any]:
-    names = ("class_code", "division_code", "unit_id", "protocol", "address", "interval_seconds")
+    names = ("class_code", "division_code", "unit_id", "protocol", "address", "interval_seconds", "life")
     return {name: getattr(row, name) for name in names}
 
 
