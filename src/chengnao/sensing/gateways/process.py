@@ -43,7 +43,7 @@ from chengnao.sensing.protocols.wires import wire
 
 log = logging.getLogger(__name__)
 
-LINES: tuple[Port, ...] = ("hj212", "jt808", "sl651", "gb26875", "gb28181", "gb32960")
+LINES: tuple[Port, ...] = ("hj212", "jt808", "sl651", "gb26875", "dlt645", "cjt188", "gb28181", "gb32960")
 """The protocols that devices speak over a connection of their own, each on the port of the same name."""
 
 _MESSAGE_ROOM = 4096  # of a message's largest size, for its subject and headers

@@ -22,6 +22,10 @@ def _no_lead(data: bytes, floor: int, at: int) -> int:
     return at
 
 
+def _no_trailer(piece: bytes) -> bool:
+    return False
+
+
 def _no_text(piece: bytes, ended: bool) -> tuple[list[F], int]:
     return [], 0
 
@@ -39,6 +43,8 @@ class Sizing(Generic[F]):
     """Where the bytes before a mark (a preamble) begin that belong to its frame, not before the first place given."""
     blank: bytes = _BLANK
     """Bytes between frames that are no garbage."""
+    trailer: Callable[[bytes], bool] = _no_trailer
+    """Whether bytes that stand alone after a good frame are what some devices put there."""
     text: Callable[[bytes, bool], tuple[list[F], int]] = _no_text
     """Lines of text at the front of bytes between frames, and how many bytes they take; the last line has an end of
     its own unless the bytes themselves have ended."""
@@ -53,6 +59,7 @@ class SizedFramer(Generic[F]):
     def __init__(self, sizing: Sizing[F]) -> None:
         self._sizing = sizing
         self._buffer = bytearray()
+        self._after_frame = False
         self._mark = re.compile(b"|".join(re.escape(mark) for mark in sizing.marks))
 
     @property
@@ -66,7 +73,11 @@ class SizedFramer(Generic[F]):
     def hurry(self) -> list[F | Refusal]:
         """Where the waiting bytes hold a whole good frame or a line of text, their own head was wrong."""
         waiting = bytes(self._buffer)
-        stale = self._good_inside(waiting, 1) is not None or self._sizing.text(waiting, True)[1] > 0
+        lines, used = self._sizing.text(waiting, True)
+        if used == len(waiting):
+            self._buffer.clear()
+            return [*lines]
+        stale = used > 0 or self._good_inside(waiting, 1) is not None
         return self._drain(final=True) if stale else []
 
     def close(self) -> list[F | Refusal]:
@@ -104,6 +115,7 @@ class SizedFramer(Generic[F]):
                 del self._buffer[:begin]
                 return found
             found.append(piece)
+            self._after_frame = not isinstance(piece, Refusal)
             floor = search = stop
         del self._buffer[: self._rest(data, floor, found, final=final)]
         return found
@@ -136,6 +148,11 @@ class SizedFramer(Generic[F]):
         return len(data) - self._sizing.lead(data, floor, at)
 
     def _garbage(self, piece: bytes, found: list[F | Refusal]) -> None:
+        if not piece:
+            return
+        after_frame, self._after_frame = self._after_frame, False
+        if after_frame and self._sizing.trailer(piece):
+            return
         frames, used = self._sizing.text(piece, True)
         found += frames
         piece = piece[used:].lstrip(self._sizing.blank)
