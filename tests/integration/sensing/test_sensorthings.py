@@ -77,7 +77,7 @@ async def stations(platform: Served, mark: str) -> list[str]:
 async def reader(platform: Served, division: str = "500103", role: Role = Role.READER) -> httpx.AsyncClient:
     secret = await platform.token(role, division)
     return httpx.AsyncClient(
-        base_url=platform.address + ROOT, headers={"Authorization": f"Bearer {secret}"}, trust_env=False
+        base_url=platform.address + ROOT, headers={"Authorization": f"Bearer {secret}"}, trust_env=False, timeout=60
     )
 
 
@@ -322,7 +322,7 @@ async def test_rights(platform: Served, stations: list[str], mark: str) -> None:
     """Two walls: what a token may do at all, and whose devices it sees."""
     foreign, own = stations[5], stations[0]
     body = {"name": "x", "properties": {"class_code": "river_station", "division_code": "500108"}}
-    async with httpx.AsyncClient(base_url=platform.address + ROOT, trust_env=False) as nobody:
+    async with httpx.AsyncClient(base_url=platform.address + ROOT, trust_env=False, timeout=60) as nobody:
         assert (await nobody.get("/Things")).status_code == 401
         assert (await nobody.get("/Things", headers={"Authorization": "Bearer cn_wrong"})).status_code == 401
     client = await reader(platform)
