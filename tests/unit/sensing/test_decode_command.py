@@ -1,6 +1,8 @@
 """`chengnao decode`: one answer a line, whatever the lines hold."""
 
 import json
+from functools import reduce
+from operator import xor
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +111,36 @@ def test_texts_are_whole() -> None:
         for code, texts in yaml.safe_load(source.read_text("utf-8")).items():
             assert texts["zh"].endswith("。"), code
             assert texts["en"].endswith("."), code
+
+
+def test_a_raw_capture_in_reads_of_any_size(tmp_path: Path) -> None:
+    broken = ANNEX.replace(b"1C80", b"1C81")
+    raw = b"\x00noise" + ANNEX + b"\r\n" + ANNEX + broken + ANNEX[:20]
+    capture = tmp_path / "line.bin"
+    capture.write_bytes(raw)
+    shown = {
+        size: CliRunner().invoke(app, ["decode", "--stream", "hj212", str(capture), "--chunk", size])
+        for size in ("1", "7", "64", "65536")
+    }
+    assert len({result.stdout for result in shown.values()}) == 1
+    assert "2 帧 frames, 3 处跳过 skips" in shown["7"].stderr
+    pieces = [json.loads(line) for line in shown["7"].stdout.splitlines()]
+    found = [(raw[each["offset"] :][: each["bytes"]], each.get("error", {}).get("code")) for each in pieces]
+    frame = ANNEX.removesuffix(b"\r\n")
+    assert found == [
+        (b"noise", "garbage"),
+        (frame, None),
+        (frame, None),
+        (broken.removesuffix(b"\r\n"), "bad_crc"),
+        (ANNEX[:20], "truncated"),
+    ]
+    assert pieces[1]["fields"]["CN"] == "1062"
+
+
+def test_a_mark_shared_by_two_frames_and_repeated_bytes_have_their_own_places() -> None:
+    body = bytes.fromhex("000200000139000000010002")  # a heartbeat
+    one = b"\x7e" + body + bytes([reduce(xor, body)])
+    raw = one + one + b"\x7e"
+    result = CliRunner().invoke(app, ["decode", "--stream", "jt808", "-"], input=raw)
+    offsets = [json.loads(line)["offset"] for line in result.stdout.splitlines()]
+    assert offsets == [0, len(one)]
