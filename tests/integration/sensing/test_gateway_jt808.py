@@ -200,3 +200,20 @@ async def test_a_command_and_its_receipt(line: Line, gateway: LineGateway, intak
         ("bus-1", "k-2", True),
     ]
     assert terminal.texts == ["请减速"]
+
+
+async def test_a_terminal_over_udp(gateway: LineGateway, bus: Bus) -> None:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    class End(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, peer: object) -> None:
+            heard.put_nowait(data)
+
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(End, remote_addr=gateway.address)
+    transport.sendto(position(7))
+    (frame,) = Framer().feed(await asyncio.wait_for(heard.get(), 5))
+    transport.close()
+    assert isinstance(frame, Frame)
+    assert frame.fields()["body"] == {"ack_serial": 7, "ack_msg_id": "0x0200", "result": 0}
+    assert {row[0] for row in keys(await logged(bus))} == {"bus-1"}

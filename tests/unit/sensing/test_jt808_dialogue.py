@@ -273,7 +273,7 @@ def test_parts_that_cannot_be_and_parts_without_end_are_bounded() -> None:
     assembler = Assembler()
     given_up = 0
     for number in range(3 * MAX_PARTS):
-        raw = encode(0x0900, PHONE, number * 7 % 65536, bytes(1023), package=Package(MAX_PARTS, number % 900 + 1))
+        raw = encode(0x0900, PHONE, number * 7 % 65536, bytes(1023), package=Package(MAX_PARTS, number % MAX_PARTS + 1))
         given_up += len(assembler.take(frame(raw), 0.0).given_up)
     left = assembler.close()
     assert given_up > 0

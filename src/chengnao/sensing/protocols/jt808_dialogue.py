@@ -326,4 +326,5 @@ WIRE: Wire[Frame] = Wire(
     _summary,
     hint,
     Jt808Dialogue,
+    datagram=True,
 )

@@ -15,8 +15,8 @@ PART_SECONDS = 60.0
 ASK_SECONDS = 5.0
 MAX_ASKED = 3
 MAX_MESSAGES = 8
-MAX_PARTS = 1_024
-MAX_BYTES = 2 << 20
+MAX_PARTS = 256
+MAX_BYTES = 512 << 10
 
 
 class Key(NamedTuple):
@@ -65,7 +65,7 @@ class Taken(NamedTuple):
 
 
 class Assembler:
-    """All split messages of a connection; it holds 8 of them and 2 MiB at most.
+    """All split messages of a connection; it holds 8 of them and 512 KiB at most.
 
     A whole message stays for a while: a part that is repeated, because its answer was lost or never given, brings the
     whole again, to be answered as the first time.
