@@ -17,8 +17,9 @@ from chengnao.kernel.bus import READINGS, Bus
 from chengnao.kernel.clock import Clock
 from chengnao.kernel.database import Database, UnitOfWork
 from chengnao.kernel.errors import Unavailable
-from chengnao.sensing.devices.model import Device, device_classes
+from chengnao.sensing.devices.model import Device, Life, device_classes
 from chengnao.sensing.devices.repository import DeviceRepository
+from chengnao.sensing.devices.roster_repository import RosterRepository
 from chengnao.sensing.devices.service import note_presence
 from chengnao.sensing.readings.model import UnreadableBatchError, decode
 from chengnao.warning import service
@@ -184,6 +185,9 @@ class ThresholdWatch:
                 self._faults.settle(presence)
 
     async def _read_devices(self, uow: UnitOfWork) -> bool:
+        if self._devices_read is None:
+            await self._read_all(uow)
+            return True
         changed, self._devices_read = await DeviceRepository(uow.session).changed_since(self._devices_read)
         fresh = {
             device.id: _Registered(device.class_code, device.interval_seconds, device.life.on_duty)
@@ -192,6 +196,18 @@ class ThresholdWatch:
         different = any(self._devices.get(device) != registered for device, registered in fresh.items())
         self._devices |= fresh
         return different
+
+    async def _read_all(self, uow: UnitOfWork) -> None:
+        """The first time; most devices are alike, and share what is known of them."""
+        since = await DeviceRepository(uow.session).horizon()
+        alike: dict[tuple[str, float, str], _Registered] = {}
+        async for part in RosterRepository(uow.session).all():
+            for each in part:
+                key = each.class_code, each.interval_seconds, each.life
+                if key not in alike:
+                    alike[key] = _Registered(each.class_code, each.interval_seconds, Life(each.life).on_duty)
+                self._devices[each.id] = alike[key]
+        self._devices_read = since
 
     async def _rebuild(self, uow: UnitOfWork, rules: Iterable[ThresholdRule], *, keep: bool) -> None:
         """Make the evaluator anew from what is stored; `keep` what only memory knows."""

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, literal, select, text, tuple_, update
+from sqlalchemy import func, literal, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.types import String
 
@@ -66,8 +66,9 @@ class DeviceRepository(Repository):
         )
         return None if row is None else device_of(row)
 
-    async def by_ids(self, scope: Scope, ids: Sequence[str]) -> list[Device]:
-        rows = await self.session.scalars(select(DeviceRow).where(DeviceRow.id.in_(ids), scope.where(DeviceRow)))
+    async def by_ids(self, scope: Scope, ids: Sequence[str], *, lock: bool = False) -> list[Device]:
+        query = select(DeviceRow).where(DeviceRow.id.in_(ids), scope.where(DeviceRow))
+        rows = await self.session.scalars(query.order_by(DeviceRow.id).with_for_update() if lock else query)
         return [device_of(row) for row in rows]
 
     async def by_addresses(self, addresses: Sequence[tuple[Protocol, str]]) -> list[Device]:
@@ -81,11 +82,17 @@ class DeviceRepository(Repository):
         held = DeviceRow.address == address, DeviceRow.protocol == protocol.value, DeviceRow.life != Life.RETIRED.value
         return await self.session.scalar(select(DeviceRow.id).where(*held))
 
-    async def changed_since(self, since: datetime | None) -> tuple[list[Device], datetime]:
-        """Devices written after `since` (all for None), and the `since` to ask with next time.
+    async def changed_since(self, since: datetime) -> tuple[list[Device], datetime]:
+        """Devices written after `since`, and the `since` to ask with next time; `RosterRepository` reads all."""
+        horizon = await self.horizon()
+        changed = await self.session.execute(select(*DeviceRow.__table__.c).where(DeviceRow.updated_at > since))
+        return [device_of(row) for row in changed], horizon
 
-        That lies before whatever is still being written: a write carries the time of its statement and is seen
-        only after its commit.
+    async def horizon(self) -> datetime:
+        """What is read from now on holds all that was written before this moment.
+
+        It lies before whatever is still being written: a write carries the time of its statement and is seen only
+        after its commit.
         """
         horizon = await self.session.scalar(
             text(
@@ -94,25 +101,7 @@ class DeviceRepository(Repository):
             )
         )
         assert isinstance(horizon, datetime)
-        query = select(*DeviceRow.__table__.c)
-        if since is None:
-            devices = await self._all(query)
-        else:
-            changed = await self.session.execute(query.where(DeviceRow.updated_at > since))
-            devices = [device_of(row) for row in changed]
-        return devices, horizon - timedelta(seconds=1)
-
-    async def _all(self, query: Select[Any]) -> list[Device]:
-        """In parts: a hundred thousand rows at once would hold up everything else in the process."""
-        devices: list[Device] = []
-        while True:
-            part = query.order_by(DeviceRow.id).limit(5_000)
-            if devices:
-                part = part.where(DeviceRow.id > devices[-1].id)
-            rows = (await self.session.execute(part)).all()
-            devices += [device_of(row) for row in rows]
-            if len(rows) < 5_000:
-                return devices
+        return horizon - timedelta(seconds=1)
 
     async def online(self) -> list[str]:
         """The ids of all devices that are heard, as of the last look."""

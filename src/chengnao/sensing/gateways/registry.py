@@ -7,20 +7,24 @@ import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from sys import intern
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
 from chengnao.kernel.access.model import Principal, Role, Scope
 from chengnao.kernel.access.service import find_token
-from chengnao.kernel.database import Database
+from chengnao.kernel.database import Database, UnitOfWork
 from chengnao.kernel.errors import Unavailable
 from chengnao.kernel.organisation.model import CITY
+from chengnao.kernel.repository import batched
 from chengnao.sensing.devices.model import Device, DeviceClass, Life, Point, Protocol, device_classes
 from chengnao.sensing.devices.repository import DeviceRepository
+from chengnao.sensing.devices.roster_repository import Listed, RosterRepository
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +34,8 @@ _SENDERS = frozenset({Role.GATEWAY, Role.INTEGRATOR})
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_PROTOCOLS = {protocol.value: protocol for protocol in Protocol}
+_LIVES = {life.value: life for life in Life}
 
 
 @dataclass(slots=True)
@@ -118,6 +124,39 @@ class RegistryCache:
                     of_protocol[entry.address] = entry
             self._join(entry)
 
+    def take(self, listed: Iterable[Listed]) -> list[str]:
+        """Like `put`, for a first filling; returns the ids of those that are to be `put` as a whole."""
+        special = []
+        for each in listed:
+            number = self._class_index.get(each.class_code)
+            if number is None or each.special or each.id in self.devices:
+                special.append(each.id)
+                continue
+            kind, protocol, life = self.classes[number], _PROTOCOLS[each.protocol], _LIVES[each.life]
+            entry = Entry(
+                len(self.devices),
+                each.id,
+                intern(each.division_code),
+                each.unit_id and intern(each.unit_id),
+                kind,
+                number,
+                protocol,
+                each.address or each.id,
+                each.interval_seconds,
+                _NOTHING,
+                kind.points.get(protocol, _NOTHING),
+                life,
+                life.on_duty,
+            )
+            self.devices[each.id] = entry
+            if self._behind:
+                entry.behind = self._behind.get(each.id, _NOTHING)
+            if protocol is not Protocol.HTTP and (
+                life is not Life.RETIRED or entry.address not in self._addresses.get(protocol, _NOTHING)
+            ):
+                self._addresses.setdefault(protocol, {})[entry.address] = entry
+        return special
+
     def become(self, other: "RegistryCache") -> None:
         """Hold what the other holds; a device that it does not hold is gone."""
         self.__dict__.update(other.__dict__)
@@ -181,11 +220,25 @@ class RegistryFeed:
     async def _try(self) -> Exception | None:
         try:
             async with self._database.unit_of_work() as uow:
-                devices, self._since = await DeviceRepository(uow.session).changed_since(self._since)
-        except (SQLAlchemyError, OSError) as error:
+                if self._since is None:
+                    self._since = await self._fill(uow)
+                else:
+                    devices, self._since = await DeviceRepository(uow.session).changed_since(self._since)
+                    self.cache.put(devices)
+        except (SQLAlchemyError, psycopg.Error, OSError) as error:
             return error
-        self.cache.put(devices)
         return None
+
+    async def _fill(self, uow: UnitOfWork) -> datetime:
+        repository = DeviceRepository(uow.session)
+        since = await repository.horizon()
+        special: list[str] = []
+        async for part in RosterRepository(uow.session).all():
+            special += self.cache.take(part)
+        for ids in batched(special, 5_000):
+            self.cache.put(await repository.by_ids(Scope(), ids))
+            uow.session.expunge_all()
+        return since
 
     async def refresh_if_possible(self) -> None:
         """Refresh, or go on with what is known where the database is away."""
