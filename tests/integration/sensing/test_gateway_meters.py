@@ -119,8 +119,14 @@ async def test_a_stranger_among_the_meters_is_held_and_replayed_once_registered(
 
 async def test_commands_reach_a_meter_through_its_concentrator(city: Database, intake: Intake, bus: Bus) -> None:
     answered: list[Receipt] = []
-    intake.receipts = lambda device_id, receipt: answered.append(receipt)
-    given = {"password": "02123456", "operator": "00000001"}
+    devices: list[str] = []
+
+    def take(device_id: str, receipt: Receipt) -> None:
+        devices.append(device_id)
+        answered.append(receipt)
+
+    intake.receipts = take
+    given: dict[str, Any] = {"password": "02123456", "operator": "00000001"}
     async with gateway_of(Protocol.DLT645, "electricity_meter", city, intake, **given) as (gateway, dtu):
         assert not gateway.command("m-1", Command("k-0", "read", {"di": "02800002"}))
         spoken = await Spoken.connect(dtu, gateway)
@@ -131,6 +137,8 @@ async def test_commands_reach_a_meter_through_its_concentrator(city: Database, i
         await until(lambda: len(answered) == 3)
         assert [(receipt.key, receipt.ok) for receipt in answered] == [("k-1", True), ("k-2", True), ("k-3", False)]
         assert answered[0].detail["value"] == 50.02
+        assert devices == ["m-1", "m-2", "m-3"]
+        await until(lambda: {"dtu-1", "m-1", "m-2", "m-3"} <= gateway.of_device.keys())
         await asyncio.sleep(0.2)
         assert ("m-1", "frequency") in {key[:2] for key in keys(await logged(bus))}
         await spoken.close()

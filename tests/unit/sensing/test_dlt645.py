@@ -210,8 +210,8 @@ def test_a_round_through_the_meters_of_a_concentrator() -> None:
         (OTHER, {"02010100": 220.0, "02010300": 220.2}),
         (None, {"answering": 2, "silent": 0}),
     ]
-    assert asked(dialogue.tick(now(800))) == []
-    assert [each.di for each in asked(dialogue.tick(now(901)))] == ["00010000"]
+    assert asked(dialogue.tick(now(299))) == []
+    assert [each.di for each in asked(dialogue.tick(now(301)))] == ["00010000"]
 
 
 def test_a_silent_meter_is_asked_three_times_and_holds_nobody_back() -> None:

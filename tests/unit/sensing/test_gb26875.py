@@ -240,6 +240,18 @@ def test_the_host_is_on_fire_while_any_of_its_components_is() -> None:
     assert heard(dialogue, system(0b1))["fire"] == 0  # its own system is well
 
 
+def test_two_devices_on_one_line_are_told_apart() -> None:
+    dialogue = Gb26875Dialogue()
+    heard(dialogue, bytes((2, 1)) + component(2, 1))
+    other = frame(encode(SEND, 1, 99, 1, AT, bytes((2, 1)) + component(4, 1)))
+    [report] = dialogue.hear(other, known(), NOW)
+    assert isinstance(report, Report)
+    assert {value.point: value.value for value in report.values}["fire"] == 0
+    for source in range(1000):
+        dialogue.hear(frame(encode(SEND, 1, source, 1, AT, bytes((2, 1)) + component(4, 1))), known(), NOW)
+    assert len(dialogue._hosts) == 256
+
+
 def test_a_reset_ends_what_stood() -> None:
     dialogue = Gb26875Dialogue()
     heard(dialogue, bytes((2, 1)) + component(2, 1))
@@ -252,7 +264,7 @@ def test_standing_components_are_bounded() -> None:
     for start in range(0, 12_000, 20):
         objects = b"".join(component(2, start + number) for number in range(20))
         dialogue.hear(sent(bytes((2, 20)) + objects), known(), NOW)
-    assert len(dialogue._host.standing["fire"]) == 10_000
+    assert len(dialogue._hosts[3456].standing["fire"]) == 10_000
 
 
 def test_analogue_values_clocks_and_the_device_itself() -> None:

@@ -285,8 +285,9 @@ class Link(asyncio.Protocol):
                     self._refuse(act.refusal, speaker)
                     self._send(act.reply)
                 case Receipt():
-                    if speaker is not None:
-                        self.intake.receipts(speaker.id, act)
+                    answering = self._at(act.device, speaker)
+                    if answering is not None:
+                        self.intake.receipts(answering.id, act)
                 case Picture():
                     if speaker is not None:
                         self.intake.pictures(speaker.id, act)
@@ -297,16 +298,20 @@ class Link(asyncio.Protocol):
         else:
             self._send(b"".join(replies))
 
+    def _at(self, address: str | None, speaker: Entry | None) -> Entry | None:
+        """The device with the address; the speaker where none is named."""
+        return speaker if address is None else self.intake.cache.of_address(self.gateway.wire.name, address)
+
     def _measure(self, report: Report, speaker: Entry | None, rows: Rows) -> bytes:
         """Add the readings of the report to `rows`; what is to be answered once they are on the log's disk."""
-        entry = speaker
-        if report.device is not None:
-            entry = self.intake.cache.of_address(self.gateway.wire.name, report.device)
+        entry = self._at(report.device, speaker)
         if entry is None:
             address = report.device or ""
             refusal = Refusal("unknown_device", report.raw, {"field": "address", "value": address})
             self._refuse(refusal, None, hint=address)
             return b""
+        if entry is not speaker:
+            self.gateway.of_device[entry.id] = self  # commands to it go this way
         if not self.intake.limiter.take(entry.index, max(1, len(report.values))):
             params = {"field": "address", "value": entry.address, "limit": int(self.intake.limiter.rate)}
             self._refuse(Refusal("rate_limited", report.raw, params | {"retry_after": 1}), entry, counts=False)

@@ -6,7 +6,7 @@ source address written as a decimal number, low byte first on the wire.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from chengnao.sensing.protocols.gb26875 import (
     encode,
 )
 from chengnao.sensing.protocols.gb26875_adu import ANALOGUES, TYPES, Item, Unit, read_time, time_bytes
+from chengnao.sensing.protocols.gb26875_host import Host
 from chengnao.sensing.protocols.shape import (
     Act,
     Command,
@@ -42,18 +43,13 @@ from chengnao.sensing.protocols.shape import (
 RESEND_SECONDS = 10.0
 RESENDS = 3
 MAX_ORDERS = 32
-MAX_STANDING = 10_000
-"""So many components with a fire, fault or the like are told apart on one connection."""
+MAX_HOSTS = 256
+"""So many devices may speak over one connection (a platform that passes on)."""
 
-# A state of the host stands while any of its systems or components has it.
-_STANDING = ("fire", "fault", "shield", "supervise", "start", "feedback", "delay", "power_fault")
-_OF_HOST = ("main_power_fault", "backup_power_fault", "bus_fault")
 _DEVICE_POINTS = {"fire": "device_fire", "fault": "device_fault"}
 _CLOCK_REQUESTS = {"set_clock": adu.SYNC_CLOCK, "call_duty": adu.CALL_DUTY}
 _READS = {"read_state": 81, "read_version": 85, "read_clock": 88}
 _COMMANDS = (*_CLOCK_REQUESTS, *_READS, "read_system_state")
-
-_Key = tuple[int, int, int]
 
 
 @dataclass(slots=True)
@@ -66,35 +62,11 @@ class _Order:
     sent: int = 1
 
 
-@dataclass(slots=True)
-class _Host:
-    """Which systems and components stand in which state, as far as this connection has told."""
-
-    standing: dict[str, set[_Key]] = field(default_factory=lambda: {name: set() for name in _STANDING})
-
-    def put(self, name: str, key: _Key, is_set: bool) -> None:
-        keys = self.standing[name]
-        if not is_set:
-            keys.discard(key)
-        elif len(keys) < MAX_STANDING:
-            keys.add(key)
-
-    def clear(self, system: tuple[int, int]) -> set[str]:
-        """All of a system is well again; returns the states that had stood."""
-        ended = set()
-        for name, keys in self.standing.items():
-            gone = {key for key in keys if key[:2] == system}
-            if gone:
-                self.standing[name] = keys - gone
-                ended.add(name)
-        return ended
-
-
 class Gb26875Dialogue:
     """One transmission device's conversation."""
 
     def __init__(self) -> None:
-        self._host = _Host()
+        self._hosts: dict[int, Host] = {}
         self._orders: dict[int, _Order] = {}
         self._serial = 0
         self._target = 0
@@ -183,62 +155,44 @@ class Gb26875Dialogue:
             params = {"field": "objects", "value": f"{len(unit.items)}/{unit.count}"}
             return [Refused(Refusal("bad_field", frame.raw, params), reply)]
         label, _ = read_time(frame.time_label, now.time)
+        host = self._host(frame.source)
         values = [
             value._replace(time=moment)
             for item in unit.items
             for moment in [read_time(item.time, now.time)[0] if item.time else None]
-            for value in self._values(unit, item, moment, now)
+            for value in _values(host, unit, item, moment, now)
         ]
         return [Report(_last_of_each(values), label or now.time, frame.raw, reply=reply, wrong=reply)]
 
-    def _values(self, unit: Unit, item: Item, moment: datetime | None, now: Now) -> list[Value]:
-        flags = item.flags(unit.kind)
-        system = (item.numbers.get("system_type", 0), item.numbers.get("system_addr", 0))
-        match unit.kind:
-            case adu.SYSTEM_STATE:
-                return self._system(flags, system)
-            case adu.COMPONENT_STATE:
-                return self._component(flags, system, item)
-            case adu.ANALOGUE:
-                return _analogue(item)
-            case adu.OPERATION | adu.DEVICE_OPERATION:
-                values = [Value(f"operation.{name}", 1) for name, is_set in flags.items() if is_set]
-                if unit.kind == adu.OPERATION and flags["reset"]:
-                    values += self._ended(self._host.clear(system))
-                return values
-            case adu.DEVICE_STATE:
-                return [Value(_DEVICE_POINTS.get(name, name), float(is_set)) for name, is_set in flags.items()]
-            case adu.VERSION | adu.DEVICE_VERSION:
-                return [Value("version", item.numbers["main"] + item.numbers["sub"] / 1000)]
-            case adu.SYSTEM_TIME | adu.DEVICE_TIME if moment is not None:
-                return [Value("clock_offset", (moment - now.time).total_seconds())]
-        return []
+    def _host(self, source: int) -> Host:
+        host = self._hosts.get(source)
+        if host is None:
+            if len(self._hosts) >= MAX_HOSTS:
+                self._hosts.pop(next(iter(self._hosts)))
+            host = self._hosts[source] = Host()
+        return host
 
-    def _system(self, flags: dict[str, bool], system: tuple[int, int]) -> list[Value]:
-        key = (*system, -1)
-        if flags["reset"]:
-            self._host.clear(system)
-        for name in _STANDING:
-            if name in flags:
-                self._host.put(name, key, flags[name])
-                if not flags[name]:  # the system knows its components
-                    self._host.standing[name] -= {each for each in self._host.standing[name] if each[:2] == system}
-        events = [Value(name, 1) for name in ("config_changed", "reset") if flags[name]]
-        plain = [Value(name, float(flags[name])) for name in ("normal", *_OF_HOST, "manual")]
-        return [*plain, *self._states(name for name in _STANDING if name in flags), *events]
 
-    def _component(self, flags: dict[str, bool], system: tuple[int, int], item: Item) -> list[Value]:
-        kind, address = item.numbers["component_type"], item.numbers["component_address"]
-        for name in _STANDING:
-            self._host.put(name, (*system, address), flags[name])
-        own = Value(f"state.{system[0]}.{kind}.{address}", item.numbers["status"])
-        return [own, *self._states(_STANDING)]
-
-    def _states(self, names: Iterable[str]) -> list[Value]:
-        return [Value(name, float(bool(self._host.standing[name]))) for name in names]
-
-    def _ended(self, names: set[str]) -> list[Value]:
-        return self._states(name for name in _STANDING if name in names)
+def _values(host: Host, unit: Unit, item: Item, moment: datetime | None, now: Now) -> list[Value]:
+    """What one object says."""
+    flags = item.flags(unit.kind)
+    match unit.kind:
+        case adu.SYSTEM_STATE:
+            return host.system(item, flags)
+        case adu.COMPONENT_STATE:
+            return host.component(item, flags)
+        case adu.ANALOGUE:
+            return _analogue(item)
+        case adu.OPERATION | adu.DEVICE_OPERATION:
+            values = [Value(f"operation.{name}", 1) for name, is_set in flags.items() if is_set]
+            return [*values, *(host.reset(item) if unit.kind == adu.OPERATION and flags["reset"] else [])]
+        case adu.DEVICE_STATE:
+            return [Value(_DEVICE_POINTS.get(name, name), float(is_set)) for name, is_set in flags.items()]
+        case adu.VERSION | adu.DEVICE_VERSION:
+            return [Value("version", item.numbers["main"] + item.numbers["sub"] / 1000)]
+        case adu.SYSTEM_TIME | adu.DEVICE_TIME if moment is not None:
+            return [Value("clock_offset", (moment - now.time).total_seconds())]
+    return []
 
 
 def _analogue(item: Item) -> list[Value]:

@@ -5,8 +5,8 @@ meters behind it are devices of the same protocol whose setting `via` names its 
 speaks without a line and is asked itself. Meters share one pair of wires, so one question is open at a time, what is
 echoed is no answer, and a silent meter is asked three times before the next one.
 
-Settings of a meter: `read_seconds` (how often, 900 where it does not say) and those of its protocol. Of a
-concentrator: `answer_seconds` (how long an answer may take, 5).
+Settings of a meter: `read_seconds` (how often, 300 where it does not say; a line that is silent for ten minutes is
+closed) and those of its protocol. Of a concentrator: `answer_seconds` (how long an answer may take, 5).
 """
 
 import re
@@ -30,7 +30,7 @@ from chengnao.sensing.protocols.shape import (
     Value,
 )
 
-READ_SECONDS, ANSWER_SECONDS = 900.0, 5.0
+READ_SECONDS, ANSWER_SECONDS = 300.0, 5.0
 TRIES = 3
 MAX_PARTS = 32
 """Frames that one answer may go on for."""
@@ -171,12 +171,12 @@ class MeterDialogue(Generic[M]):
         return [*acts, *self._go_on(now)]
 
     def close(self) -> list[Act]:
-        waiting = [key for key, _ in self._orders]
+        waiting = list(self._orders)
         if self._open is not None and self._open.order is not None:
-            waiting.append(self._open.order)
+            waiting.append((self._open.order, self._open.question))
         self._orders.clear()
         self._open = None
-        return [Receipt(key, False, {"reason": "disconnected"}) for key in waiting]
+        return [Receipt(key, False, {"reason": "disconnected"}, question.meter) for key, question in waiting]
 
     def command(self, command: Command, device: Known, now: Now) -> bytes:
         """Put the command before the next reading; nothing is sent here, as the wires may be in use."""
@@ -214,7 +214,7 @@ class MeterDialogue(Generic[M]):
         acts: list[Act] = []
         if waiting is not None and fits and waiting.order is not None:
             detail = {"code": heard.code, **frame.fields(), **(heard.error or {})}
-            acts.append(Receipt(waiting.order, heard.error is None, detail))
+            acts.append(Receipt(waiting.order, heard.error is None, detail, waiting.question.meter))
         elif heard.error is not None:
             self._unserved.add((heard.meter, waiting.question.code if waiting is not None and fits else heard.code))
             params = {"field": "address", "value": heard.meter, **heard.error}
@@ -229,7 +229,7 @@ class MeterDialogue(Generic[M]):
         gone, self._open = self._open, None
         assert gone is not None
         if gone.order is not None:
-            return [Receipt(gone.order, False, {"reason": "no_answer", "meter": gone.question.meter})]
+            return [Receipt(gone.order, False, {"reason": "no_answer"}, gone.question.meter)]
         self._silent.add(gone.question.meter)
         self._answered.discard(gone.question.meter)
         self._queue = deque(each for each in self._queue if each.meter != gone.question.meter)

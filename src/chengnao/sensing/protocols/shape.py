@@ -142,6 +142,8 @@ class Receipt:
     key: str
     ok: bool
     detail: Mapping[str, Any] = field(default_factory=dict)
+    device: str | None = None
+    """Address of the device that answers, where it is not the one that speaks."""
 
 
 @dataclass(slots=True)

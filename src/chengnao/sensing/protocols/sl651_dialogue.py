@@ -33,6 +33,7 @@ from chengnao.sensing.readings.model import Quality
 
 PACKET_SECONDS = 600.0
 MAX_MESSAGE_BYTES = 1024 * 1024
+MAX_ORDERS = 64
 MAX_MESSAGES = 4
 """Messages of many packets that one connection may have under way at once."""
 
@@ -63,7 +64,7 @@ class Sl651Dialogue:
 
     def __init__(self) -> None:
         self._messages: dict[tuple[str, int], _Message] = {}
-        self._orders: dict[int, str] = {}
+        self._orders: dict[tuple[str, int], str] = {}
         self._last: Frame | None = None
         self._serial = 0
 
@@ -98,7 +99,7 @@ class Sl651Dialogue:
         found = COMMANDS.get(command.name)
         if found is None:
             raise Invalid("command_unknown", field="name", value=command.name, known=", ".join(COMMANDS))
-        body = found.body(command.arguments)
+        body, station = found.body(command.arguments), _station(device.address)
         in_ascii = device.settings.get("ascii") is True
         if in_ascii and body:
             raise Invalid(
@@ -108,16 +109,18 @@ class Sl651Dialogue:
                 reason_zh="ASCII 模式下只支持不带参数的命令",
                 reason_en="in ASCII mode only commands without arguments are given",
             )
-        self._orders[found.function] = command.key
+        if len(self._orders) >= MAX_ORDERS:
+            self._orders.pop(next(iter(self._orders)))
+        self._orders[device.address, found.function] = command.key
         self._serial = self._serial % 0xFFFF + 1
-        return self._down(device, found.function, self._serial, now.time, body, end=ENQ, in_ascii=in_ascii)
+        return self._down(station, device, found.function, self._serial, now.time, body, end=ENQ, in_ascii=in_ascii)
 
     def _message(self, frame: Frame, body: Body, raw: bytes, device: Known, now: Now) -> list[Act]:
         """What follows from a whole message."""
         function = frame.function
         reply = self._confirmation(frame, device, now) if function in _REPORTS else b""
         acts: list[Act] = []
-        key = self._orders.pop(function, None)
+        key = self._orders.pop((frame.station, function), None)
         if key is not None:
             acts.append(Receipt(key, True, frame.fields()))
         time = body.observe_time or body.send_time
@@ -139,7 +142,7 @@ class Sl651Dialogue:
             return b""
         end = ESC if device.settings.get("stay_online") is True or self._orders else EOT
         serial = frame.body.serial or 0
-        return self._down(device, frame.function, serial, now.time, b"", end=end, in_ascii=frame.ascii)
+        return self._down(frame.station, device, frame.function, serial, now.time, b"", end=end, in_ascii=frame.ascii)
 
     def _packet(self, frame: Frame, device: Known, now: Now) -> list[Act]:
         """Packets come in any order and twice; the last asks whether all are here."""
@@ -183,17 +186,16 @@ class Sl651Dialogue:
         )  # fmt: skip
 
     def _down(
-        self, device: Known, function: int, serial: int, time: datetime, more: bytes, *, end: int, in_ascii: bool
-    ) -> bytes:
+        self, station: str, device: Known, function: int, serial: int, time: datetime, more: bytes, *, end: int,
+        in_ascii: bool,
+    ) -> bytes:  # fmt: skip
         last = self._last
-        center = last.center if last is not None else int(device.settings.get("center", 1)) & 0xFF
-        station = last.station if last is not None else _station(device.address)
+        center = last.center if last is not None else _center(device)
         body = serial.to_bytes(2, "big") + time_bytes(time)
         if in_ascii:
             body = body.hex().upper().encode("ascii")
-        return encode(
-            station, center, _password(device, last), function, body + more, down=True, end=end, in_ascii=in_ascii
-        )
+        password = _password(device, last)
+        return encode(station, center, password, function, body + more, down=True, end=end, in_ascii=in_ascii)
 
 
 def values_of(body: Body) -> list[Value]:
@@ -224,6 +226,11 @@ def _password(device: Known, last: Frame | None) -> str:
     if isinstance(given, str) and len(given) == 4 and _is_hex(given):
         return given
     return last.password if last is not None else "0000"
+
+
+def _center(device: Known) -> int:
+    given = device.settings.get("center")
+    return given if isinstance(given, int) and 0 <= given <= 0xFF else 1
 
 
 def _station(address: str) -> str:
