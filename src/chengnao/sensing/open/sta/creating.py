@@ -160,7 +160,7 @@ def _of_row(datastream: str, components: Sequence[Any], row: Any, now: datetime)
 def _reading(datastream: str, time: Any, result: Any, now: datetime) -> NewReading:
     device, dot, metric = datastream.partition(".")
     if not dot:
-        raise _wrong("Datastream.@iot.id", datastream, "应为“设备.要素”", "it is DEVICE.METRIC")
+        raise _wrong("Datastream.@iot.id", datastream, "应为“设备.指标”", "it is DEVICE.METRIC")
     if isinstance(result, bool) or not isinstance(result, int | float):
         raise _wrong("result", result, "应为数值", "a number is wanted")
     if time is not None and (not isinstance(time, str) or "/" in time):
