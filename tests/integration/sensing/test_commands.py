@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,12 +15,17 @@ from chengnao.kernel.errors import Conflict, Forbidden
 from chengnao.sensing.commands import service
 from chengnao.sensing.commands.model import READY, DeviceCommand, State, Step
 from chengnao.sensing.commands.repository import CommandRepository
-from chengnao.sensing.devices.service import require_device
+from chengnao.sensing.devices.model import Protocol
+from chengnao.sensing.devices.service import put_all, require_device
 from chengnao.sensing.gateways.commanding import Commander
 from chengnao.sensing.gateways.intake import Intake
 from chengnao.sensing.gateways.lines import LineGateway
 from chengnao.sensing.protocols.hj212 import Frame, decode, encode
 from chengnao.sensing.protocols.hj212_dialogue import WIRE
+from chengnao.sensing.protocols.wires import wire
+from chengnao.sensing.simulators import jt808
+
+from .conftest import device
 
 pytestmark = pytest.mark.engines
 
@@ -36,12 +41,12 @@ class Desk:
         self.database = database
         self.bus = bus
 
-    async def ask(self, name: str, wait: float = 600, **arguments: Any) -> DeviceCommand:
+    async def ask(self, name: str, wait: float = 600, to: str = "air-1", **arguments: Any) -> DeviceCommand:
         async with self.database.unit_of_work() as uow:
-            device = await require_device(uow, Scope(), "air-1")
+            device = await require_device(uow, Scope(), to)
             command = await service.ask(uow, ASKER, device, name, arguments, "校准", timedelta(seconds=wait))
             await uow.commit()
-        await self.bus.tell(READY, "air-1")
+        await self.bus.tell(READY, to)
         return command
 
     async def decide(self, command: DeviceCommand, approve: bool = True, who: Principal = SECOND) -> None:
@@ -207,3 +212,40 @@ async def test_refused_withdrawn_and_devices_without_a_line(desk: Desk, city: Da
         device = await require_device(uow, Scope(), "p-1")
         with pytest.raises(Conflict, match="p-1"):
             await service.ask(uow, ASKER, device, "set_clock", {}, "", timedelta(hours=1))
+
+
+async def test_a_vehicle_by_jt808(intake: Intake, city: Database, bus: Bus, desk: Desk) -> None:
+    """The same ledger over another protocol, whose answers carry numbers of their own."""
+    terminal = jt808.SIMULATION.make(1)
+    assert isinstance(terminal, jt808.Terminal)
+    async with city.unit_of_work() as uow:
+        bus_line = device("bus-1", "municipal_vehicle", protocol=Protocol.JT808, address=terminal.address)
+        await put_all(uow, [bus_line])
+        await uow.commit()
+    line = LineGateway(wire("jt808"), intake)
+    await line.start("127.0.0.1", 0)
+    commander = Commander(city)
+    intake.receipts = commander.hear
+    duties = [asyncio.create_task(each) for each in (line.run(), commander.run(bus, [line]))]
+    reader, writer = await asyncio.open_connection(*line.address)
+
+    async def drive() -> None:
+        writer.write(terminal.hello(datetime.now(UTC)))
+        while heard := await reader.read(4096):
+            writer.write(terminal.hear(heard, datetime.now(UTC)))
+
+    duties.append(asyncio.create_task(drive()))
+    asked = await desk.ask("query_parameters", to="bus-1")
+    answered = await desk.until(asked, State.OK, 15)
+    assert answered.answer is not None
+    words = await desk.ask("text", to="bus-1", text="前方施工，请绕行")
+    assert words.state is State.ASKED
+    await desk.decide(words)
+    await desk.until(words, State.OK, 15)
+    assert terminal.texts == ["前方施工，请绕行"]
+    where = await desk.until(await desk.ask("query_position", to="bus-1"), State.OK, 15)
+    assert not {"lon", "lat", "location"} & set(where.answer or {})
+    writer.close()
+    for duty in duties:
+        duty.cancel()
+    await line.close()
