@@ -90,6 +90,7 @@ check: dev
 
 test: dev wheel
 	@sh scripts/browser.sh
+	@sh scripts/broker.sh $(CURDIR)/$(VENV)
 	CHENGNAO_WHEEL_VENV=$(CURDIR)/$(WHEEL_VENV) $(BIN)/python -m pytest $(ARGS)
 
 bench: dev

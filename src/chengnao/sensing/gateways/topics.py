@@ -50,7 +50,7 @@ class Template:
     device: str = ""
     metric: str = ""
     value: str = ""
-    off: bool = False
+    dropped: bool = False
 
     @property
     def filter(self) -> str:
@@ -117,7 +117,7 @@ def load_templates(home: Path | None = None) -> list[Template]:
     if own is not None and own.exists():
         for each in _read(own.read_text("utf-8"), str(own)):
             found[each.name] = each
-    return [each for each in found.values() if not each.off]
+    return [each for each in found.values() if not each.dropped]
 
 
 def _read(text: str, file: str) -> list[Template]:
@@ -129,8 +129,8 @@ def _read(text: str, file: str) -> list[Template]:
         levels = each.topic.split("/")
         braces = [level for level in levels if "{" in level or "}" in level]
         whole = all(level in {"{device}", "{metric}"} for level in braces) and len(set(braces)) == len(braces)
-        says_device = "{device}" in levels or each.device or each.off
-        if not whole or "#" in each.topic or not says_device or not (each.topic or each.off):
+        says_device = "{device}" in levels or each.device or each.dropped
+        if not whole or "#" in each.topic or not says_device or not (each.topic or each.dropped):
             raise TopicsInvalid("topics_invalid", file=file, reason=f"{each.name}: topic {each.topic!r}")
     return templates
 
