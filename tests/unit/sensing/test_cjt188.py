@@ -83,6 +83,10 @@ def test_layouts_of_makers_are_read_and_told() -> None:
     assert (short.fields()["current"], short.warnings) == (20.0, ("nonstandard_unit_layout",))
     long = metered("2c00200000" + "2c00100000" + "3500000100" + clock + "4022" + "0300", control=0xA1)
     assert (long.fields()["current"], long.fields()["flow"]) == (20.0, 1.0)
+    unheard_of = metered("00200000" + "2c" + "0102030405060708")
+    assert (unheard_of.fields()["current"], unheard_of.warnings) == (20.0, ("nonstandard_unit_layout",))
+    assert metered("00").fields()["data_hex"] == "00"
+    assert frame(encode(0xAA, METER, 0x03, b"\x81\x0a\x00")).meter_type == 0xAA
     assert status_flags(b"\x03\x00") == {"valve_fault"}
 
 

@@ -36,6 +36,8 @@ UNITS = {
 }  # fmt: skip
 VOLUMES = frozenset({0x29, 0x2C})
 
+_TYPE_NIBBLES = frozenset({1, 2, 3, 4, 5, 0xA})
+"""High halves of meter types: those of the standard, and AA, which all meters answer to."""
 _WATER_BYTES, _HEAT_BYTES, _SHORT_BYTES, _UNIT_FIRST_BYTES = 19, 43, 6, 26
 
 
@@ -137,7 +139,7 @@ def status_flags(status: bytes) -> set[str]:
 def frame_size(data: bytes, at: int) -> int | None:
     """Length from this 68 on; 0 where no head fits, None where bytes are missing."""
     head = data[at : at + HEAD_BYTES]
-    if len(head) > 1 and head[1] >> 4 not in {1, 2, 3, 4, 5}:
+    if len(head) > 1 and head[1] >> 4 not in _TYPE_NIBBLES:
         return 0
     if len(head) < HEAD_BYTES:
         return None
@@ -207,7 +209,17 @@ def _metering(meter_type: int, control: int, data: bytes) -> Metering | None:
     if len(content) == _SHORT_BYTES:
         volume = Quantity("current", _bcd(content[:4], 2), None)
         return Metering((volume,), b"", content[4:], ("nonstandard_unit_layout",))
-    return None
+    return _volume_alone(content)
+
+
+def _volume_alone(content: bytes) -> Metering:
+    """A layout of no known maker: the volume where its unit stands behind or before it, and nothing else."""
+    quantities: tuple[Quantity, ...] = ()
+    if content[4:5] and content[4] in VOLUMES:
+        quantities = (Quantity("current", _bcd(content[:4], 2), content[4]),)
+    elif len(content) >= 5 and content[0] in VOLUMES:
+        quantities = (Quantity("current", _bcd(content[1:5], 2), content[0]),)
+    return Metering(quantities, b"", b"", ("nonstandard_unit_layout",))
 
 
 def _water(content: bytes) -> Metering:
