@@ -56,7 +56,7 @@ def read_lines(piece: bytes, ended: bool) -> tuple[list[Any], int]:
     lines: list[Any] = []
     used = 0
     while (found := _LINE.match(piece, used)) is not None and (ended or found.group(2) is None):
-        lines.append(Line(found.group(0), found.group(1).decode("ascii")))
+        lines.append(Line(found.group(1), found.group(1).decode("ascii")))
         used = found.end()
     return lines, used
 
