@@ -503,6 +503,22 @@ export interface components {
             /** File */
             file: string;
         };
+        /** Body_import_devices_api_devices_import_post */
+        Body_import_devices_api_devices_import_post: {
+            /** File */
+            file: string;
+            /**
+             * Crs
+             * @default wgs84
+             * @enum {string}
+             */
+            crs: "wgs84" | "gcj02" | "bd09";
+            /**
+             * Dry Run
+             * @default false
+             */
+            dry_run: boolean;
+        };
         /** Body_import_reports_api_reports_import_post */
         Body_import_reports_api_reports_import_post: {
             /** File */
@@ -870,6 +886,28 @@ export interface components {
             name: string;
             /** Name En */
             name_en: string;
+        };
+        /**
+         * CellErrorOut
+         * @description `cell` as a spreadsheet names it; empty where the whole row is meant.
+         */
+        CellErrorOut: {
+            /** Sheet */
+            sheet: string;
+            /** Row */
+            row: number;
+            /** Cell */
+            cell: string;
+            /** Column */
+            column: string;
+            /** Value */
+            value: string;
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+            /** Message En */
+            message_en: string;
         };
         /**
          * CellsIn
@@ -1689,6 +1727,53 @@ export interface components {
             next_lives: components["schemas"]["Life"][];
         };
         /**
+         * DeviceImportOut
+         * @description `rows`: how many the file has, once that is known; `done`: how many are dealt with; `errors`: wrong cells;
+         *     `columns`: heading -> field; `unknown`: headings that mean nothing here; `error`: why it cannot be read.
+         */
+        DeviceImportOut: {
+            /** Id */
+            id: string;
+            /** File Name */
+            file_name: string;
+            state: components["schemas"]["ImportState"];
+            /** Dry Run */
+            dry_run: boolean;
+            /** Rows */
+            rows: number | null;
+            /** Done */
+            done: number;
+            /** Added */
+            added: number;
+            /** Changed */
+            changed: number;
+            /** Unchanged */
+            unchanged: number;
+            /** Rejected */
+            rejected: number;
+            /** Errors */
+            errors: number;
+            /** Columns */
+            columns: {
+                [key: string]: unknown;
+            };
+            /** Unknown */
+            unknown: string[];
+            /** Error */
+            error: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By Name */
+            created_by_name: string;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /**
          * DeviceIn
          * @description `crs` says what `lon` and `lat` are in; `address` is the name in the protocol (HJ 212: MN).
          */
@@ -2289,6 +2374,7 @@ export interface components {
             tuning_revision: number;
             /** Tuning Error */
             tuning_error: string;
+            switching: components["schemas"]["SwitchSettings"] | null;
         };
         /**
          * EdgeState
@@ -2672,25 +2758,6 @@ export interface components {
             better?: ("higher" | "lower") | null;
         };
         /**
-         * FindingOut
-         * @description A cause (with its `code` and `name`) or a lesson, and who wrote it.
-         */
-        FindingOut: {
-            /** Code */
-            code: string | null;
-            /** Name */
-            name: string | null;
-            /** Text */
-            text: string;
-            /** Author Name */
-            author_name: string;
-            /**
-             * At
-             * Format: date-time
-             */
-            at: string;
-        };
-        /**
          * FindingsIn
          * @description The whole of the causes and lessons; what is given as it was keeps its author.
          */
@@ -2742,6 +2809,28 @@ export interface components {
             /** Detail */
             detail: {
                 [key: string]: unknown;
+            };
+        };
+        /**
+         * HealthOut
+         * @description `online_day` and `online_week`: share of the last day and week in which it was heard, 0 to 1. `clock_offset`:
+         *     seconds from a reading's own time to its receipt, in the middle of the last 500 readings of the day; positive where
+         *     its clock is behind, or its readings are long on the way. `quality`: readings of the last day by quality.
+         */
+        HealthOut: {
+            /** Online Day */
+            online_day: number;
+            /** Online Week */
+            online_week: number;
+            /** Last Seen */
+            last_seen: string | null;
+            /** Last Received */
+            last_received: string | null;
+            /** Clock Offset */
+            clock_offset: number | null;
+            /** Quality */
+            quality: {
+                [key: string]: number;
             };
         };
         /** Healthy */
@@ -2922,6 +3011,11 @@ export interface components {
                 [key: string]: unknown;
             } | null;
         };
+        /**
+         * ImportState
+         * @enum {string}
+         */
+        ImportState: "waiting" | "taking" | "done" | "failed";
         /**
          * ImportedRowOut
          * @description `number` names the row in the API; `sheet` and `row` say where it stands in the file.
@@ -3484,6 +3578,31 @@ export interface components {
             /** Revoked At */
             revoked_at: string | null;
         };
+        /**
+         * KnockOut
+         * @description `device_id`: the device that has this address by now; what waits can be replayed.
+         */
+        KnockOut: {
+            source: components["schemas"]["Protocol"];
+            /** Address */
+            address: string;
+            /** Count */
+            count: number;
+            /**
+             * First At
+             * Format: date-time
+             */
+            first_at: string;
+            /**
+             * Last At
+             * Format: date-time
+             */
+            last_at: string;
+            /** Peer */
+            peer: string;
+            /** Device Id */
+            device_id: string | null;
+        };
         /** LatestOut */
         LatestOut: {
             /** Metric */
@@ -3944,6 +4063,11 @@ export interface components {
             /** By Name */
             by_name: string;
         };
+        /** MovedOut */
+        MovedOut: {
+            /** Pieces */
+            pieces: number;
+        };
         /** Name */
         Name: {
             /** Zh */
@@ -4190,6 +4314,17 @@ export interface components {
             /** Size */
             size: number;
         };
+        /** PageOf[CellErrorOut] */
+        PageOf_CellErrorOut_: {
+            /** Items */
+            items: components["schemas"]["CellErrorOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
         /** PageOf[CommandOut] */
         PageOf_CommandOut_: {
             /** Items */
@@ -4227,6 +4362,17 @@ export interface components {
         PageOf_DeploymentOut_: {
             /** Items */
             items: components["schemas"]["DeploymentOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[DeviceImportOut] */
+        PageOf_DeviceImportOut_: {
+            /** Items */
+            items: components["schemas"]["DeviceImportOut"][];
             /** Total */
             total: number;
             /** Page */
@@ -4381,6 +4527,17 @@ export interface components {
         PageOf_KeyOut_: {
             /** Items */
             items: components["schemas"]["KeyOut"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+        };
+        /** PageOf[KnockOut] */
+        PageOf_KnockOut_: {
+            /** Items */
+            items: components["schemas"]["KnockOut"][];
             /** Total */
             total: number;
             /** Page */
@@ -5657,9 +5814,9 @@ export interface components {
             /** Opened By Name */
             opened_by_name: string;
             /** Causes */
-            causes: components["schemas"]["FindingOut"][];
+            causes: components["schemas"]["chengnao__review__views__FindingOut"][];
             /** Lessons */
-            lessons: components["schemas"]["FindingOut"][];
+            lessons: components["schemas"]["chengnao__review__views__FindingOut"][];
             /** Finished At */
             finished_at: string | null;
             /** Finished By Name */
@@ -5715,9 +5872,9 @@ export interface components {
             /** Opened By Name */
             opened_by_name: string;
             /** Causes */
-            causes: components["schemas"]["FindingOut"][];
+            causes: components["schemas"]["chengnao__review__views__FindingOut"][];
             /** Lessons */
-            lessons: components["schemas"]["FindingOut"][];
+            lessons: components["schemas"]["chengnao__review__views__FindingOut"][];
             /** Finished At */
             finished_at: string | null;
             /** Finished By Name */
@@ -6090,6 +6247,26 @@ export interface components {
         SeenIn: {
             /** Version */
             version: number;
+        };
+        /**
+         * SeenOut
+         * @description Points by name, with how many of the pieces looked at carry each; `interval_seconds`: how often it spoke.
+         */
+        SeenOut: {
+            /** Points */
+            points: {
+                [key: string]: number;
+            };
+            /** Guesses */
+            guesses: components["schemas"]["chengnao__sensing__discovery__routes__GuessOut"][];
+            /** Interval Seconds */
+            interval_seconds: number | null;
+        };
+        /** SenderIn */
+        SenderIn: {
+            source: components["schemas"]["Protocol"];
+            /** Address */
+            address: string;
         };
         /** SentenceOut */
         SentenceOut: {
@@ -8151,6 +8328,25 @@ export interface components {
             };
         };
         /**
+         * FindingOut
+         * @description A cause (with its `code` and `name`) or a lesson, and who wrote it.
+         */
+        chengnao__review__views__FindingOut: {
+            /** Code */
+            code: string | null;
+            /** Name */
+            name: string | null;
+            /** Text */
+            text: string;
+            /** Author Name */
+            author_name: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
          * Effect
          * @description What a command does.
          * @enum {string}
@@ -8197,6 +8393,60 @@ export interface components {
             lives: {
                 [key: string]: number;
             };
+        };
+        /** DiscardIn */
+        chengnao__sensing__discovery__routes__DiscardIn: {
+            source: components["schemas"]["Protocol"];
+            /** Address */
+            address: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * FindingOut
+         * @description What was refused of the device for one reason in the last 30 days.
+         */
+        chengnao__sensing__discovery__routes__FindingOut: {
+            /** Reason */
+            reason: string;
+            /** Reason Text */
+            reason_text: string;
+            /** Reason Text En */
+            reason_text_en: string;
+            /** Count */
+            count: number;
+            /**
+             * First At
+             * Format: date-time
+             */
+            first_at: string;
+            /**
+             * Last At
+             * Format: date-time
+             */
+            last_at: string;
+            /** Held Id */
+            held_id: string;
+            /** Params */
+            params: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * GuessOut
+         * @description `matched` of the `seen` points are known to the class.
+         */
+        chengnao__sensing__discovery__routes__GuessOut: {
+            /** Class Code */
+            class_code: string;
+            /** Class Name */
+            class_name: string;
+            /** Class Name En */
+            class_name_en: string;
+            /** Matched */
+            matched: number;
+            /** Seen */
+            seen: number;
         };
         /** LineOut */
         chengnao__sensing__edge__routes__LineOut: {

@@ -132,6 +132,7 @@ class Contact:
             "refused": self._intake.desk.refused,
             "devices": len(self._intake.cache.devices),
             "tuning": self._tuning.shown,
+            "switching": self._uplinks.switching.model_dump(),
             "memory_mb": round(_resident() / 2**20, 1),
         }
 

@@ -11,7 +11,7 @@ from chengnao.kernel.errors import Invalid
 from chengnao.kernel.web import DivisionCode, PageDep, PageOf, ScopeDep, UowDep, check, require
 from chengnao.sensing.devices.model import place_of
 from chengnao.sensing.edge import service
-from chengnao.sensing.edge.configuration import Tuning
+from chengnao.sensing.edge.configuration import SwitchSettings, Tuning
 from chengnao.sensing.edge.model import Change, Edge, EdgeState, Happening
 from chengnao.sensing.edge.repository import EdgeRepository
 from chengnao.sensing.edge.service import real_now
@@ -83,6 +83,7 @@ class EdgeOut(BaseModel):
     wanted_revision: int
     tuning_revision: int
     tuning_error: str
+    switching: SwitchSettings | None
 
     @classmethod
     def of(cls, edge: Edge) -> "EdgeOut":
@@ -101,6 +102,7 @@ class EdgeOut(BaseModel):
             memory_mb=told.get("memory_mb"),
             tuning_revision=tuning.get("revision", 0),
             tuning_error=tuning.get("error", ""),
+            switching=told.get("switching"),
         )
 
 

@@ -84,10 +84,11 @@ function Wants({ edge }: { edge: Edge }) {
   const run = useDo('/edges');
   const [form] = Form.useForm<WantedFields>();
   const buffer = edge.wanted.buffer;
+  const switching = edge.wanted.switching ?? edge.switching;
   const initial = {
     megabytes: buffer?.megabytes ?? Math.round((edge.buffer?.limit ?? 4096 * 2 ** 20) / 2 ** 20),
     when_full: buffer?.when_full ?? edge.buffer?.when_full ?? 'wait',
-    return_seconds: edge.wanted.switching?.return_seconds ?? 30,
+    return_seconds: switching?.return_seconds ?? 30,
     version: edge.wanted_version ?? '',
   };
   const ask = (fields: WantedFields) =>
@@ -95,7 +96,7 @@ function Wants({ edge }: { edge: Edge }) {
       api.put(`/edges/${edge.id}/wanted`, {
         tuning: {
           buffer: { megabytes: fields.megabytes, when_full: fields.when_full },
-          switching: { ...edge.wanted.switching, return_seconds: fields.return_seconds },
+          switching: { ...switching, return_seconds: fields.return_seconds },
         },
         version: fields.version === '' ? null : fields.version,
       }),
