@@ -23,6 +23,7 @@ from chengnao.sensing.gateways.modbus import ModbusGateway
 from chengnao.sensing.protocols.shape import Command, Receipt
 from chengnao.sensing.quarantine.repository import HeldFilter, QuarantineRepository
 from chengnao.sensing.readings.model import decode
+from chengnao.sensing.simulators.modbus import SIMULATION
 from tests.support.ports import free_port
 
 from .conftest import device
@@ -245,3 +246,24 @@ async def test_values_wait_while_the_log_is_away(running: Running, intake: Intak
         await asyncio.sleep(7)
     intake.committer._publish = kept
     assert len(await until_logged(bus, "pump-1", 8)) == 8
+
+
+async def test_simulated_stations(running: Running, bus: Bus) -> None:
+    made = SIMULATION.make(7)
+
+    class Answering(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = transport
+
+        def data_received(self, data: bytes) -> None:
+            assert isinstance(self.transport, asyncio.Transport)
+            self.transport.write(made.hear(data, running.intake.clock.now()))
+
+    server = await asyncio.get_running_loop().create_server(Answering, "127.0.0.1", 0)
+    await running.register(station("pump-7", server.sockets[0].getsockname()[1], SIMULATION.class_code))
+    found = await until_logged(bus, "pump-7", 8)
+    assert len(found) == 8
+    assert {quality for _, quality in found.values()} == {"good"}
+    running.gateway.command("pump-7", Command("a", "write", {"point": "frequency", "value": 20}))
+    assert (await running.receipt("a")).ok
+    server.close()
