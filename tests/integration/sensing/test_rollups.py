@@ -136,6 +136,36 @@ async def test_what_is_older_than_the_raw_readings_keeps_its_bucket(readings: Re
     assert hour[3:5] == (50, 50.0)
 
 
+async def test_a_store_of_an_earlier_release_is_rolled_up_before_it_lets_go(readings: ReadingsStore) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    earlier = now - timedelta(days=100)
+    rows = [Reading("earlier", "level", earlier + timedelta(hours=i), 1.0, earlier) for i in range(48)]
+
+    def as_before(client: Any) -> None:
+        for table in (*ROLLED_UP, "touched", "rollups"):
+            client.command(f"DROP TABLE chengnao.{table}")
+        client.command("ALTER TABLE chengnao.readings REMOVE TTL")
+        client.insert_arrow("chengnao.readings", to_table(rows))
+
+    def merge(client: Any) -> None:
+        client.command("OPTIMIZE TABLE chengnao.readings FINAL")
+
+    await readings._with_client(as_before)
+    short = ReadingsStore(readings._make_client, Retention(raw=40, minute=400, hour=400, day=400))
+    try:
+        await short.ensure_schema()
+        await short._with_client(merge)
+        assert await short.count("earlier") == 48
+        await RollUps(short, FixedClock(now)).step()
+        assert sum(row[3] for row in await stored_tier(short, Tier.HOUR, now)) == 48
+        await short._with_client(merge)
+        assert await short.count("earlier") == 0
+        assert sum(row[3] for row in await stored_tier(short, Tier.DAY, now)) == 48
+    finally:
+        await readings.ensure_schema()
+        await short.close()
+
+
 async def test_each_tier_lets_go_of_what_is_too_old(settings: Settings, readings: ReadingsStore) -> None:
     short = ReadingsStore(readings._make_client, Retention(raw=40, minute=60, hour=60, day=60))
     await short.ensure_schema()

@@ -72,6 +72,8 @@ class RollUps:
             await self._store.set_progress("done", done)
         if done < until:
             await self._store.set_progress("done", until)
+        if "done" not in progress:
+            await self._store.ensure_schema()
 
     async def _compute(self, begin: datetime, end: datetime) -> None:
         whole_day = end == _day(end)

@@ -44,13 +44,20 @@ class ReadingsStore:
         return cls(lambda: _connect(settings, secrets, seconds_to_answer), Retention.of(settings))
 
     async def ensure_schema(self) -> None:
-        """Make the tables that are missing, and let each tier be kept as long as the settings say."""
+        """Make the tables that are missing, and let each tier be kept as long as the settings say.
+
+        Raw readings of an earlier release are kept until they are rolled up: call it again then.
+        """
 
         def make(client: Client) -> None:
             for statement in (*schema.SCHEMA, *tiers.SCHEMA):
                 client.command(statement)
-            for statement in tiers.retention_statements(self.kept):
-                client.command(statement, settings=tiers.TTL_SETTINGS)
+            waiting = client.query_arrow(tiers.NOT_ROLLED_UP).column(0)[0].as_py()
+            for tier in Tier:
+                if tier is Tier.RAW and waiting:
+                    continue
+                for statement in tiers.retention_statements(tier, self.kept.days(tier)):
+                    client.command(statement, settings=tiers.TTL_SETTINGS)
 
         await self._with_client(make)
 

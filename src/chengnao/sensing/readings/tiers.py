@@ -102,23 +102,24 @@ SCHEMA = (
 )
 
 
-def retention_statements(kept: Retention) -> list[str]:
-    """What makes the store let go of each tier: whole parts, once all their rows are too old.
+def retention_statements(tier: Tier, days: int) -> list[str]:
+    """What makes the store let go of a tier: whole parts, once all their rows are too old.
 
     A raw reading's age counts from its receipt where that is later, so that what comes very late is rolled up first.
     """
-    ages = {Tier.RAW: ("readings", "greatest(time, received_at)")} | {tier: (tier.value, "time") for tier in ROLLED_UP}
-    statements = []
-    for tier, (table, age) in ages.items():
-        statements += [
-            f"ALTER TABLE {DATABASE}.{table} MODIFY SETTING ttl_only_drop_parts = 1",
-            f"ALTER TABLE {DATABASE}.{table} MODIFY TTL toDateTime({age}) + toIntervalDay({kept.days(tier)})",
-        ]
-    return statements
+    table, age = ("readings", "greatest(time, received_at)") if tier is Tier.RAW else (tier.value, "time")
+    return [
+        f"ALTER TABLE {DATABASE}.{table} MODIFY SETTING ttl_only_drop_parts = 1",
+        f"ALTER TABLE {DATABASE}.{table} MODIFY TTL toDateTime({age}) + toIntervalDay({days})",
+    ]
 
 
 TTL_SETTINGS = {"materialize_ttl_after_modify": 0}
 """A changed retention holds for parts as they are merged; rewriting all of them at once would take hours."""
+
+# Whether raw readings stand here of which no tier knows: a store of an earlier release.
+NOT_ROLLED_UP = f"""SELECT (SELECT count() FROM {DATABASE}.rollups WHERE kind = 'done') = 0
+    AND (SELECT count() FROM (SELECT 1 FROM {DATABASE}.readings LIMIT 1)) > 0"""
 
 PROGRESS = f"SELECT kind, max(until) AS until FROM {DATABASE}.rollups GROUP BY kind"
 SET_PROGRESS = (
