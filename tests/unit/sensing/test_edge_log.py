@@ -196,3 +196,17 @@ def test_a_lost_state_gives_a_new_epoch_and_sends_again(tmp_path: Path) -> None:
     again = SegmentLog(tmp_path / "log", BIG)
     assert again.state.epoch != log.state.epoch
     assert [record.payload for record in drain(again)] == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("through", [2, 0])
+def test_what_was_under_way_when_it_was_dropped_counts_as_lost_only_if_it_was(tmp_path: Path, through: int) -> None:
+    log = SegmentLog(tmp_path / "log", 3_000, drop_oldest=True)
+    log.write([Entry(1, Kind.READINGS, 1, b"one"), Entry(1, Kind.READINGS, 1, b"two")])
+    assert log.read(2**20) is not None
+    for _ in range(40):
+        log.write([Entry(1, Kind.READINGS, 3, os.urandom(200))])
+    before = log.state.dropped_readings
+    log.arrived(through)
+    assert before - log.state.dropped_readings == through
+    left = sum(record.rows for record in drain(log))
+    assert log.state.dropped_readings + left + through == 122

@@ -81,8 +81,10 @@ class Contact:
         self._receipts.append((device_id, receipt))
         self._wake.set()
 
-    def wake(self) -> None:
-        """Speak now and not only when it is due."""
+    def line_changed(self) -> None:
+        """Speak now and not only when it is due; after a time without a line, before anything else is sent."""
+        if self._uplinks.line is None:
+            self._forwarder.greeted.clear()
         self._wake.set()
 
     async def run(self) -> None:
@@ -171,6 +173,8 @@ class Contact:
         if sequence >= self._buffer.segments.next_sequence:
             log.warning("the centre has record %d, which this disk knows nothing of: a new epoch begins", sequence)
             await asyncio.to_thread(self._buffer.segments.renew_epoch)
+        else:
+            self._buffer.segments.arrived(sequence)
         self._forwarder.greeted.set()
 
     def _refuse(self, answer: httpx.Response) -> None:

@@ -53,7 +53,7 @@ class Forwarder:
         self._buffer = buffer
         self._uplinks = uplinks
         self.greeted = asyncio.Event()
-        """Set once the centre has said which numbers of this log it has."""
+        """Set once the centre has said how far it has this log; anew after each time without a line."""
         self.forwarded = 0
         self.oldest_ms: int | None = None
         """When the oldest record that waits was written; None where nothing waits."""
@@ -61,7 +61,6 @@ class Forwarder:
 
     async def run(self) -> None:
         """Forward until cancelled."""
-        await self.greeted.wait()
         while True:
             self._buffer.more.clear()
             while await self._forward_one():
@@ -70,6 +69,7 @@ class Forwarder:
 
     async def _forward_one(self) -> bool:
         await self._uplinks.standing.wait()
+        await self.greeted.wait()
         line = self._uplinks.line
         if line is None:
             return True

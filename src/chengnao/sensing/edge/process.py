@@ -109,7 +109,7 @@ async def run(home: Path, settings: EdgeSettings) -> None:
         forwarder = Forwarder(buffer, uplinks)
         contact = Contact(version("chengnao"), intake, buffer, uplinks, forwarder, feed, news, tuning, updater, lines)
         intake.receipts = contact.hear
-        uplinks.changed = contact.wake
+        uplinks.changed = contact.line_changed
         for line in lines:
             await line.start(settings.listen.host, settings.listen.ports[line.wire.name])
             stack.push_async_callback(line.close)

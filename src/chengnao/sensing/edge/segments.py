@@ -54,6 +54,8 @@ class State:
     dropped_readings: int = 0
     dropped_pieces: int = 0
     damaged_bytes: int = 0
+    doubtful: tuple[int, int, int] | None = None
+    """A batch that was dropped while it was under way: its last number, readings, pieces. It may have arrived."""
 
 
 @dataclass
@@ -97,6 +99,7 @@ class SegmentLog:
         self._active: int | None = None
         self._cursor = (0, 0, 0)  # where the last read ended: the segment's first number, offset, the record's number
         self._waiting = dict.fromkeys(Kind, 0)
+        self._under_way: Batch | None = None
         folder.mkdir(parents=True, exist_ok=True)
         self.state = self._load_state()
         self._next = max(self.state.acknowledged, self.state.dropped_through) + 1
@@ -152,6 +155,7 @@ class SegmentLog:
                     start = self._cursor[1] if (self._cursor[0], self._cursor[2]) == (segment.first, after) else 0
                     batch = self._read_in(segment, start, after, max_bytes)
                     if batch is not None:
+                        self._under_way = batch
                         return batch
             return None
 
@@ -161,10 +165,8 @@ class SegmentLog:
             if batch.last <= self.state.acknowledged:
                 return
             self.state.acknowledged = batch.last
-            if batch.last <= self.state.dropped_through:  # dropped while it was under way, and arrived after all
-                self.state.dropped_readings -= batch.readings
-                self.state.dropped_pieces -= batch.pieces
-            else:
+            self._arrived(batch.last)
+            if batch.last > self.state.dropped_through:
                 self._waiting[Kind.READINGS] -= batch.readings
                 self._waiting[Kind.HELD] -= batch.pieces
             done = [each for each in self._segments if each.last <= batch.last and not self._is_active(each)]
@@ -172,6 +174,11 @@ class SegmentLog:
                 self._save()
                 for segment in done:
                     self._remove(segment)
+
+    def arrived(self, through: int) -> None:
+        """The centre's last number of this log, before more is sent: what was dropped and is there was not lost."""
+        with self._lock:
+            self._arrived(through)
 
     def renew_epoch(self) -> None:
         """Go on under a new name: the centre has numbers of the old one that this disk knows nothing of."""
@@ -190,6 +197,14 @@ class SegmentLog:
             self._save()
 
     # What follows is called with the lock held.
+
+    def _arrived(self, through: int) -> None:
+        if self.state.doubtful is not None:
+            last, readings, pieces = self.state.doubtful
+            if through == last:
+                self.state.dropped_readings -= readings
+                self.state.dropped_pieces -= pieces
+            self.state.doubtful = None
 
     def _read_in(self, segment: _Segment, start: int, after: int, max_bytes: int) -> Batch | None:
         with segment.path.open("rb") as file:
@@ -223,6 +238,10 @@ class SegmentLog:
             self.state.dropped_through = max(self.state.dropped_through, oldest.last)
             self.state.dropped_readings += rows[Kind.READINGS]
             self.state.dropped_pieces += rows[Kind.HELD]
+            sent = self._under_way
+            if sent is not None and self.state.acknowledged < sent.last <= oldest.last:
+                self.state.doubtful = (sent.last, sent.readings, sent.pieces)
+                self._under_way = None
             for kind, number in rows.items():
                 self._waiting[kind] -= number
             self._save()
