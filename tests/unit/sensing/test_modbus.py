@@ -76,6 +76,7 @@ def test_what_is_no_pdu(pdu: str) -> None:
     ("hexed", "code", "params"),
     [
         ("1103007c", "truncated", {"need_bytes": 4}),
+        ("000304008d008efa", "truncated", {"need_bytes": 1}),
         ("1103007c00020744", "bad_crc", {"in_frame": "4407", "computed": "4307"}),
         ("010300000006c5c9", "bad_crc", {"computed": "c8c5"}),
         ("0c0500000002ff8302", "length_short", {"declared": 2}),

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from chengnao.sensing.protocols.modbus_pdu import MAX_PDU, Pdu, lengths, parse
+from chengnao.sensing.protocols.modbus_pdu import MAX_PDU, Pdu, lengths, parse, plausible
 from chengnao.sensing.protocols.shape import Refusal, Wire
 
 Version = Literal["RTU", "TCP", "ASCII"]
@@ -236,12 +236,15 @@ def _diagnosis(piece: bytes, version: Version | None) -> Refusal:
 def _bad_rtu(piece: bytes) -> Refusal | None:
     candidates = [3 + length for length in lengths(piece[1 : 2 + MAX_PDU])]
     whole = [end for end in candidates if end <= len(piece)]
-    if whole:
+    likely = [end for end in whole if plausible(piece[1 : end - 2])]
+    if likely or (whole and len(whole) == len(candidates)):
+        whole = likely or whole
         end = len(piece) if len(piece) in whole else whole[0]
         in_frame, computed = int.from_bytes(piece[end - 2 : end], "little"), crc16(piece[: end - 2])
         params = {"in_frame": f"{in_frame:04x}", "computed": f"{computed:04x}", "bytes_of_frame": end}
         return Refusal("bad_crc", piece, params)
-    return Refusal("truncated", piece, {"need_bytes": candidates[0] - len(piece)}) if candidates else None
+    missing = min((end - len(piece) for end in candidates if end > len(piece)), default=0)
+    return Refusal("truncated", piece, {"need_bytes": missing}) if candidates else None
 
 
 def _bad_tcp(piece: bytes) -> Refusal | None:

@@ -105,6 +105,17 @@ def parse(pdu: bytes) -> Pdu | None:
     return _request(function, pdu) or _answer(function, pdu)
 
 
+def plausible(pdu: bytes) -> bool:
+    """Whether a device would say this. A request for more than an answer can hold is rather the head of an answer; a
+    coil is set by FF00 and cleared by 0000."""
+    found = parse(pdu)
+    if found is not None and found.function == 5 and len(pdu) == 5:
+        return pdu[3:] in {b"\0\0", b"\xff\0"}
+    if found is None or found.kind != "request" or found.function not in _READ:
+        return found is not None
+    return 1 <= found.values["count"] <= (MAX_BITS if found.function in _BITS else MAX_REGISTERS)
+
+
 def _request(function: int, pdu: bytes) -> Pdu | None:
     values: dict[str, Any] | None = None
     size = len(pdu)
