@@ -1,6 +1,7 @@
 """Modbus: three wrappings, requests and answers, found again after whatever is wrong."""
 
 from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -165,3 +166,11 @@ def test_any_bytes(reads: list[bytes]) -> None:
     framer.hurry()
     framer.close()
     assert framer.pending == 0
+
+
+def test_noise_is_let_go() -> None:
+    framer = Framer()
+    noise = Random(1)
+    for _ in range(50):
+        framer.feed(noise.randbytes(4096))
+        assert framer.pending < 2_000

@@ -229,7 +229,8 @@ def _diagnosis(piece: bytes, version: Version | None) -> Refusal:
         return _bad_ascii(piece)
     rtu = _bad_rtu(piece) if version != "TCP" else None
     tcp = _bad_tcp(piece) if version != "RTU" else None
-    exact = rtu is not None and rtu.code == "bad_crc" and rtu.params["bytes_of_frame"] == len(piece)
+    whole = rtu is not None and rtu.code == "bad_crc" and rtu.params["bytes_of_frame"] == len(piece)
+    exact = whole and plausible(piece[1:-2])
     return (rtu if exact else tcp or rtu) or Refusal("garbage", piece)
 
 

@@ -36,7 +36,7 @@ def lengths(head: bytes) -> list[int]:
 
     Where a length depends on a byte that is not there yet, the length up to that byte stands for it.
     """
-    return sorted(set(_lengths(head))) if head else []
+    return sorted(size for size in set(_lengths(head)) if size <= MAX_PDU) if head else []
 
 
 def _lengths(head: bytes) -> Iterable[int]:
