@@ -38,6 +38,8 @@ export const enEdge: Record<keyof typeof zhEdge, string> = {
   'edge.readings': 'Readings so far',
   'edge.dropped': 'Dropped for room',
   'edge.damaged': 'Damaged bytes',
+  'edge.room': 'Buffer in use',
+  'edge.revision': 'settings revision {revision}',
   'edge.full': '{used} / {limit} MiB',
   'edge.when_full.wait': 'when full, devices wait',
   'edge.when_full.drop_oldest': 'when full, the oldest are dropped and counted',

@@ -36,6 +36,8 @@ export const zhEdge = {
   'edge.readings': '累计读数',
   'edge.dropped': '缓存满时丢弃',
   'edge.damaged': '损坏字节',
+  'edge.room': '缓存用量',
+  'edge.revision': '设置第 {revision} 版',
   'edge.full': '{used} / {limit} MiB',
   'edge.when_full.wait': '满时让设备等待',
   'edge.when_full.drop_oldest': '满时丢弃最旧并计数',

@@ -59,9 +59,9 @@ function Facts({ edge }: { edge: Edge }) {
     { key: 'standby', label: t('edge.standby'), children: <LineCell edge={edge} name="standby" /> },
     { key: 'buffer', label: t('edge.buffer'), children: <BufferCell edge={edge} /> },
     { key: 'full', label: t('edge.dropped'), children: <span className="num">{edge.buffer?.dropped_readings ?? '—'}</span> },
-    { key: 'size', label: t('edge.wants.when_full'), children: edge.buffer ? `${t('edge.full', { used: mebibytes(edge.buffer.bytes), limit: mebibytes(edge.buffer.limit) })} · ${t(edge.buffer.when_full === 'wait' ? 'edge.when_full.wait' : 'edge.when_full.drop_oldest')}` : '—' },
+    { key: 'size', label: t('edge.room'), children: edge.buffer ? `${t('edge.full', { used: mebibytes(edge.buffer.bytes), limit: mebibytes(edge.buffer.limit) })} · ${t(edge.buffer.when_full === 'wait' ? 'edge.when_full.wait' : 'edge.when_full.drop_oldest')}` : '—' },
     { key: 'seen', label: t('edge.seen'), children: <span className="num">{showFullTime(edge.seen_at)}</span> },
-    { key: 'clock', label: t('edge.clock'), children: <span className="num">{edge.clock_offset === null ? '—' : t('edge.clock.value', { seconds: edge.clock_offset.toFixed(1) })}</span> },
+    { key: 'clock', label: t('edge.clock'), children: <span className="num">{edge.clock_offset === null ? '—' : t('edge.clock.value', { seconds: (Math.round(edge.clock_offset * 10) / 10 || 0).toFixed(1) })}</span> },
     { key: 'version', label: t('edge.version'), children: <span className="num">{version}</span> },
     { key: 'memory', label: t('edge.memory'), children: <span className="num">{edge.memory_mb === null ? '—' : `${String(edge.memory_mb)} MiB`}</span> },
     { key: 'devices', label: t('edge.devices'), children: <span className="num">{edge.devices}</span> },
@@ -174,6 +174,14 @@ function Detail({ happening: { kind, detail } }: { happening: EdgeHappening }) {
     );
   }
   if (kind === 'dropped') return <span className="num">{t('edge.waiting', { count: text('readings') })}</span>;
-  const parts = ['by', 'version', 'revision', 'reason', 'since', 'wanted_version', 'wanted_revision'].map(text).filter(Boolean);
+  const revision = text('revision') || text('wanted_revision');
+  const version = text('version') || text('wanted_version');
+  const parts = [
+    text('by'),
+    revision && t('edge.revision', { revision }),
+    version && `${t('edge.version')} ${version}`,
+    text('since') && showFullTime(text('since')),
+    text('reason'),
+  ].filter(Boolean);
   return <span>{parts.join(' · ')}</span>;
 }
