@@ -58,6 +58,24 @@ async def test_a_report_is_on_the_log_before_it_is_confirmed(station: Spoken, bu
     assert 155 <= found["level"] <= 165
 
 
+async def test_over_udp_too(gateway: LineGateway, bus: Bus) -> None:
+    said: asyncio.Queue[bytes] = asyncio.Queue()
+
+    class Datagrams(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, peer: object) -> None:
+            said.put_nowait(data)
+
+    made = SIMULATION.make(1)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Datagrams, remote_addr=gateway.address)
+    transport.sendto(made.report(now())[:20])  # cut, and spoils nothing
+    transport.sendto(made.report(now()))
+    made.hear(await asyncio.wait_for(said.get(), 5), now())
+    assert made.acknowledged == 1
+    transport.close()
+    assert "level" in {key[1] for key in keys(await logged(bus))}
+
+
 async def test_wrong_frames_and_strangers_are_held(
     gateway: LineGateway, station: Spoken, city: Database, intake: Intake
 ) -> None:

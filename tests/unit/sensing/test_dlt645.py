@@ -128,6 +128,13 @@ def test_lines_of_text_are_registrations() -> None:
     assert isinstance(line, Line)
     assert line.text == "hub-of-house-7"
     assert framer.pending == 0
+    assert framer.feed(b"861234567890123") == []
+    [line] = framer.hurry()
+    assert isinstance(line, Line)
+    assert line.text == "861234567890123"
+    stray = recorded(b"12345" + ENERGY)
+    assert len(stray.frames) == 1
+    assert stray.kind == "leading_garbage"
 
 
 @given(st.lists(st.integers(0, 6), max_size=8), st.data())

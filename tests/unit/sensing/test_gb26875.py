@@ -117,6 +117,10 @@ def test_several_objects_and_objects_that_are_missing() -> None:
     assert [item["component_address"] for item in whole.fields()["items"]] == [1, 2]
     assert sent(bytes((2, 3)) + component(2, 1) + component(4, 2)).warnings == ("objects_missing",)
     assert sent(bytes((2, 1)) + component(2, 1) + b"\x00").warnings == ("bytes_after_objects",)
+    bare = sent(bytes((2, 2)) + component(2, 1)[:-6] + component(4, 2)[:-6])
+    assert bare.warnings == ("objects_without_time",)
+    assert [item["status"] for item in bare.fields()["items"]] == [2, 4]
+    assert heard(Gb26875Dialogue(), bare.adu)["fault"] == 1
 
 
 def test_times_binary_or_bcd() -> None:

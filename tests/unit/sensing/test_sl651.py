@@ -116,6 +116,14 @@ def test_state_word_and_its_alarms() -> None:
     assert frame.fields()["alarms"] == ["mains_off", "level_over"]
 
 
+def test_alarms_are_told_set_or_not() -> None:
+    [report] = heard(Sl651Dialogue(), up(0x32, station("4520" + "00000005")))
+    assert isinstance(report, Report)
+    values = {value.point: value.value for value in report.values}
+    assert (values["ZT"], values["ZT.mains_off"], values["ZT.battery_low"]) == (5, 1, 0)
+    assert len(values) == 13
+
+
 def test_a_series_has_as_many_values_as_leave_whole_elements_behind() -> None:
     data = "0418000005" + "3923" + "00010001" + "00010002" + "ffffffff" + "00010004" + "38121250"
     level, voltage = up(0x31, station(data)).body.elements

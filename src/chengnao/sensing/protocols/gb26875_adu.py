@@ -187,7 +187,10 @@ def read_unit(data: bytes) -> Unit | None:
     unit = Unit(data[0], data[1], [], [])
     rest = data[2:]
     if unit.kind in _LAYOUTS or unit.kind in {SYSTEM_CONFIG, DEVICE_CONFIG}:
-        for item, left in _items(unit.kind, unit.count, rest):
+        bare = _without_time(unit.kind, unit.count, rest)
+        if bare:
+            unit.warnings.append("objects_without_time")
+        for item, left in _items(unit.kind, unit.count, rest, bare=bare):
             unit.items.append(item)
             rest = left
         if len(unit.items) < unit.count:
@@ -199,17 +202,26 @@ def read_unit(data: bytes) -> Unit | None:
     return unit
 
 
-def _items(kind: int, count: int, rest: bytes) -> Iterator[tuple[Item, bytes]]:
+def _without_time(kind: int, count: int, rest: bytes) -> bool:
+    """Whether the objects leave out their times, as some devices do: the label of the frame stands for them."""
+    layout, names = _LAYOUTS.get(kind, ("", ()))
+    return names[-1:] == ("time",) and len(names) > 1 and 0 < len(rest) == count * (struct.calcsize(layout) - 6)
+
+
+def _items(kind: int, count: int, rest: bytes, *, bare: bool) -> Iterator[tuple[Item, bytes]]:
     for _ in range(count):
-        found = _text_item(kind, rest) if kind in {SYSTEM_CONFIG, DEVICE_CONFIG} else _plain_item(kind, rest)
+        described = kind in {SYSTEM_CONFIG, DEVICE_CONFIG}
+        found = _text_item(kind, rest) if described else _plain_item(kind, rest, bare=bare)
         if found is None:
             return
         yield found
         rest = found[1]
 
 
-def _plain_item(kind: int, data: bytes) -> tuple[Item, bytes] | None:
+def _plain_item(kind: int, data: bytes, *, bare: bool) -> tuple[Item, bytes] | None:
     layout, names = _LAYOUTS[kind]
+    if bare:
+        layout, names = layout.removesuffix("6s"), names[:-1]
     size = struct.calcsize(layout)
     if len(data) < size:
         return None

@@ -36,7 +36,9 @@ MAX_PARTS = 32
 """Frames that one answer may go on for."""
 MAX_ORDERS = 32
 
+# A line that nothing ends is taken for one only where it holds a letter: stray bytes may look like digits.
 _LINE = re.compile(rb"[\r\n\x00 ]*([A-Za-z0-9_:.,=@#*/+-][ -~]{2,62}[!-~])(?:[\r\n\x00]+|(\Z))")
+_LETTER = re.compile(rb"[A-Za-z]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,11 @@ def read_lines(piece: bytes, ended: bool) -> tuple[list[Any], int]:
     """The lines at the front of a piece, and how many bytes they take."""
     lines: list[Any] = []
     used = 0
-    while (found := _LINE.match(piece, used)) is not None and (ended or found.group(2) is None):
-        lines.append(Line(found.group(1), found.group(1).decode("ascii")))
+    while (found := _LINE.match(piece, used)) is not None:
+        text = found.group(1)
+        if found.group(2) is not None and not (ended and _LETTER.search(text)):
+            break
+        lines.append(Line(text, text.decode("ascii")))
         used = found.end()
     return lines, used
 

@@ -73,11 +73,11 @@ class SizedFramer(Generic[F]):
     def hurry(self) -> list[F | Refusal]:
         """Where the waiting bytes hold a whole good frame or a line of text, their own head was wrong."""
         waiting = bytes(self._buffer)
-        lines, used = self._sizing.text(waiting, True)
-        if used == len(waiting):
+        lines, used = self._sizing.text(waiting + b"\n", False)
+        if used > len(waiting):
             self._buffer.clear()
             return [*lines]
-        stale = used > 0 or self._good_inside(waiting, 1) is not None
+        stale = self._sizing.text(waiting, True)[1] > 0 or self._good_inside(waiting, 1) is not None
         return self._drain(final=True) if stale else []
 
     def close(self) -> list[F | Refusal]:

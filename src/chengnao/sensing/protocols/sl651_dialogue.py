@@ -28,7 +28,7 @@ from chengnao.sensing.protocols.shape import (
 )
 from chengnao.sensing.protocols.sl651 import ACK, ENQ, EOT, ESC, ETB, NAK, Frame, Framer, encode
 from chengnao.sensing.protocols.sl651_body import FIELD_ZONE, Body, read_ascii_body, read_body, time_bytes
-from chengnao.sensing.protocols.sl651_elements import BY_NAME, ELEMENTS, FUNCTIONS
+from chengnao.sensing.protocols.sl651_elements import ALARMS, BY_NAME, ELEMENTS, FUNCTIONS
 from chengnao.sensing.readings.model import Quality
 
 PACKET_SECONDS = 600.0
@@ -212,7 +212,7 @@ def values_of(body: Body) -> list[Value]:
     ]
     if body.state is not None:
         values.append(Value("ZT", body.state))
-        values += [Value(f"ZT.{name}", 1) for name in body.alarms]
+        values += [Value(f"ZT.{name}", float(name in body.alarms)) for name in ALARMS]
     return values
 
 
