@@ -143,6 +143,20 @@ ROUTES: dict[str, Route] = {
             **lonlat(r),
         ),
     ),
+    "GET /api/device-groups": Route("device.read"),
+    "POST /api/devices/import": Route(
+        "device.write", lambda r: {"files": {"file": ("devices.csv", "设备编号,设备名称,设备类型,区划代码\n".encode())}}
+    ),
+    "GET /api/device-imports": Route("device.write"),
+    "GET /api/device-imports/{device_import_id}": Route("device.write"),
+    "GET /api/device-imports/{device_import_id}/errors": Route("device.write"),
+    "GET /api/device-import-template": Route("device.write"),
+    "POST /api/devices/{device_id}/life": Route("device.write", lambda r: json(life="maintenance")),
+    "GET /api/devices/{device_id}/upkeep": Route("device.read"),
+    "POST /api/devices/{device_id}/upkeep": Route("device.write", lambda r: json(kind="inspected")),
+    "GET /api/devices/{device_id}/credentials": Route("device.write"),
+    "POST /api/devices/{device_id}/credentials": Route("device.write"),
+    "DELETE /api/devices/{device_id}/credentials/{credential_id}": Route("device.write"),
     "GET /api/devices/{device_id}": Route("device.read"),
     "PATCH /api/devices/{device_id}": Route("device.write", lambda r: json(name="改名")),
     "GET /api/readings/latest": Route("reading.read"),
@@ -178,6 +192,12 @@ ROUTES: dict[str, Route] = {
     "GET /api/edges/{edge_id}/history": Route("edge.read"),
     "PUT /api/edges/{edge_id}/wanted": Route("edge.write", lambda r: json(version="9.9.9")),
     "POST /api/edges/{edge_id}/end": Route("edge.write"),
+    "GET /api/discovered": Route("quarantine.read"),
+    "GET /api/discovered/guess": Route("quarantine.read", lambda r: {"params": {"source": "http", "address": "x-1"}}),
+    "POST /api/discovered/replay": Route("quarantine.write", lambda r: json(source="http", address="x-1")),
+    "POST /api/discovered/discard": Route("quarantine.write", lambda r: json(source="http", address="x", reason="旧")),
+    "GET /api/devices/{device_id}/findings": Route("quarantine.read"),
+    "GET /api/devices/{device_id}/health": Route("reading.read"),
     "GET /api/quarantine": Route("quarantine.read"),
     "GET /api/quarantine/{held_id}": Route("quarantine.read"),
     "POST /api/quarantine/{held_id}/replay": Route("quarantine.write"),
@@ -472,6 +492,9 @@ NAMES_NO_RECORD = {
     "POST /api/agents/check",
     "POST /api/models/check",
     "POST /api/knowledge/ask",
+    "POST /api/devices/import",
+    "POST /api/discovered/replay",
+    "POST /api/discovered/discard",
 }
 """Routes that change something but name no record of a district: there is no foreign side to them."""
 

@@ -40,7 +40,7 @@ from chengnao.incident.requests.repository import RequestRepository
 from chengnao.incident.service import Opening, by_platform, open_incident
 from chengnao.kernel.access import service as access
 from chengnao.kernel.access.authority import Authority
-from chengnao.kernel.access.model import MACHINE_ROLES, SYSTEM, Principal, Resource, Role, User
+from chengnao.kernel.access.model import MACHINE_ROLES, SYSTEM, Principal, Resource, Role, Scope, User
 from chengnao.kernel.access.repository import AccessRepository
 from chengnao.kernel.database import Database, UnitOfWork
 from chengnao.kernel.ids import new_id
@@ -68,9 +68,11 @@ from chengnao.review.service import open_by_hand
 from chengnao.sensing.commands.model import DeviceCommand, State, key_at
 from chengnao.sensing.commands.model import Effect as CommandEffect
 from chengnao.sensing.commands.repository import CommandRepository
-from chengnao.sensing.edge.service import register_edge
+from chengnao.sensing.devices.importing import service as device_importing
 from chengnao.sensing.devices.model import Device, Protocol
-from chengnao.sensing.devices.service import put_all
+from chengnao.sensing.devices.service import put_all, require_device
+from chengnao.sensing.devices.upkeep.service import make_credential
+from chengnao.sensing.edge.service import register_edge
 from chengnao.sensing.quarantine import model as quarantine
 from chengnao.sensing.quarantine.repository import QuarantineRepository
 from chengnao.warning.model import DeviceWarning, Direction, ThresholdRule, WarningState
@@ -199,6 +201,7 @@ async def _records(uow: UnitOfWork, settings: Settings, division: str, mark: str
     ids["category_rule"] = (await put_rule(uow, SYSTEM, rule)).id
     ids["whole"], ids["merge"] = await _merged(uow, records, mark)
     ids["import"] = await _import(uow, settings, records, mark)
+    await _device_papers(uow, records, mark)
     await _knowledge(uow, settings, records, mark)
     piece = _piece(uow, records, mark)
     await QuarantineRepository(uow.session).add([piece])
@@ -298,6 +301,14 @@ async def _import(uow: UnitOfWork, settings: Settings, records: Records, mark: s
     await ImportRepository(uow.session).add_rows([taking.kept(1, ReadRow.of(job.digest, job.channel, row))])
     await ImportRepository(uow.session).change(job.id, state="done")
     return job.id
+
+
+async def _device_papers(uow: UnitOfWork, records: Records, mark: str) -> None:
+    """A file of devices that was handed in, and a secret of the device."""
+    actor = Principal(f"registrar-{records.division}", mark, "user", frozenset({Role.STEWARD}), records.division)
+    job = await device_importing.open_import(uow, actor, new_id(), f"{mark}.csv", mark, crs="wgs84", dry_run=False)
+    credential, _ = await make_credential(uow, actor, await require_device(uow, Scope.of(actor), records.ids["device"]))
+    records.ids |= {"device_import": job.id, "credential": credential.id}
 
 
 async def _knowledge(uow: UnitOfWork, settings: Settings, records: Records, mark: str) -> None:

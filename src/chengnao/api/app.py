@@ -51,12 +51,15 @@ from chengnao.review import routes as review
 from chengnao.review.proposals import routes as proposals
 from chengnao.sensing.commands import routes as commands
 from chengnao.sensing.devices import routes as devices
+from chengnao.sensing.devices.importing import routes as device_imports
 from chengnao.sensing.devices.upkeep import routes as upkeep
+from chengnao.sensing.discovery import routes as discovery
 from chengnao.sensing.edge import routes as edges
 from chengnao.sensing.open.features import routes as features
 from chengnao.sensing.open.features.devices import DEVICES
 from chengnao.sensing.open.sta import routes as sensorthings
 from chengnao.sensing.quarantine import routes as quarantine
+from chengnao.sensing.readings import health
 from chengnao.sensing.readings import routes as readings
 from chengnao.sensing.readings.area_routes import router as area_router
 from chengnao.sensing.readings.export import Exports
@@ -76,8 +79,11 @@ ROUTERS: tuple[APIRouter, ...] = (
     calendar.router,
     devices.router,
     upkeep.router,
+    device_imports.router,
+    discovery.router,
     area_router,
     readings.router,
+    health.router,
     commands.router,
     subscriptions.router,
     edges.router,

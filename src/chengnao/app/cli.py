@@ -30,6 +30,7 @@ from chengnao.models.cli import app as models
 from chengnao.models.embedded.cli import ocr, transcribe
 from chengnao.models.training.cli import add_training_commands
 from chengnao.sensing.cli import decode, simulate_devices
+from chengnao.sensing.devices.importing.cli import app as devices
 from chengnao.sensing.edge.cli import app as edge
 from chengnao.sensing.readings.cli import readings
 from chengnao.supervision.evaluation.cli import show_indicators
@@ -195,6 +196,7 @@ app.add_typer(agents, name="agent", rich_help_panel=PLATFORM)
 app.add_typer(accounts, name="user", rich_help_panel=PLATFORM)
 app.add_typer(keys, name="secrets", rich_help_panel=PLATFORM)
 app.add_typer(reports, name="reports", rich_help_panel=PLATFORM)
+app.add_typer(devices, name="devices", rich_help_panel=PLATFORM)
 app.add_typer(models, name="models", rich_help_panel=PLATFORM)
 app.add_typer(edge, name="edge", rich_help_panel=PLATFORM)
 app.add_typer(readings, name="readings", rich_help_panel=PLATFORM)

@@ -25,6 +25,7 @@ from chengnao.knowledge.worker import KnowledgeWorker
 from chengnao.review.handlers import CONSUMER as REVIEW
 from chengnao.review.handlers import ReviewHandlers
 from chengnao.sensing.commands.ending import end_commands
+from chengnao.sensing.devices.importing.worker import DeviceImportWorker
 from chengnao.sensing.edge.watch import watch_edges
 from chengnao.sensing.readings.store import ReadingsStore
 from chengnao.supervision.deadlines import Deadlines
@@ -56,6 +57,7 @@ async def run(settings: Settings) -> None:
                 group.create_task(bus.consume_events(CONSUMER, Handlers(database, deadlines).handle))
                 group.create_task(bus.consume_events(REVIEW, ReviewHandlers(database).handle))
                 group.create_task(ImportWorker(database, settings.home, desk_at(settings.home)).run())
+                group.create_task(DeviceImportWorker(database, settings.home).run())
                 group.create_task(KnowledgeWorker(database, settings.home).run())
                 wake = asyncio.Event()
                 group.create_task(bus.consume_events(SUBSCRIBERS, Notifier(database, bus, wake).handle))

@@ -31,6 +31,8 @@ def asked(name: str, records: Records) -> Asked:
         "token_id": records.ids["token"],
         "unit_id": records.unit,
         "device_id": records.ids["device"],
+        "device_import_id": records.ids["device_import"],
+        "credential_id": records.ids["credential"],
         "command_id": records.ids["command"],
         "edge_id": records.ids["edge"],
         "subscription_id": records.ids["subscription"],

@@ -69,9 +69,10 @@ async def list_held(
     reason: Annotated[str, Query(max_length=64)] = "",
     state: State | None = None,
     q: Annotated[str, Query(max_length=100)] = "",
+    device: Annotated[str, Query(max_length=64, description="the sender's name for itself, as a whole")] = "",
 ) -> PageOf[HeldOut]:
     """What was refused, the newest first."""
-    wanted = HeldFilter(source or "", reason, state or "", q)
+    wanted = HeldFilter(source or "", reason, state or "", q, device)
     found = await QuarantineRepository(uow.session).pieces(scope, wanted, page)
     return PageOf.of(found, [HeldOut.of(piece) for piece in found.items])
 
