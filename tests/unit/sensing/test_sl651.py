@@ -116,6 +116,25 @@ def test_state_word_and_its_alarms() -> None:
     assert frame.fields()["alarms"] == ["mains_off", "level_over"]
 
 
+def test_pumps_and_versions() -> None:
+    # As the examples of the standard have them: a pump's answer has elements, a version its length before it.
+    pumps = "7e7e050011223344123444002f020021170718101949f1f1001122334448f0f017071810197011ffff7111ffff7211ffff7311ffff"
+    frame = decode(bytes.fromhex(pumps + "7411ffff7511ffff033703"))
+    assert isinstance(frame, Frame)
+    assert [(element.name, element.values) for element in frame.body.elements][:2] == [
+        ("VTA", (None,)),
+        ("VTB", (None,)),
+    ]
+    assert len(frame.body.elements) == 6
+    version = "7e7e0500112233441234450021020022170718101955f1f10011223344114441544138362d53572d56312e3228482903c476"
+    frame = decode(bytes.fromhex(version))
+    assert isinstance(frame, Frame)
+    assert frame.fields()["software_version"] == "DATA86-SW-V1.2(H)"
+    clock = decode(bytes.fromhex("7e7e00112233440503e84a800802000017071810214905749e"))
+    assert isinstance(clock, Frame)
+    assert (clock.down, clock.center, clock.station, clock.end, clock.body.serial) == (True, 5, "0011223344", ENQ, 0)
+
+
 def test_alarms_are_told_set_or_not() -> None:
     [report] = heard(Sl651Dialogue(), up(0x32, station("4520" + "00000005")))
     assert isinstance(report, Report)

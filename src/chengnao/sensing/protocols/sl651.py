@@ -114,7 +114,7 @@ def _body_fields(body: Body) -> dict[str, Any]:
         units = {element.name: ELEMENTS[int(element.code, 16)].unit for element in body.elements if _known(element)}
         found["units"] = units
     if body.text is not None:
-        found["manual_text"] = body.text
+        found["software_version" if body.rest else "manual_text"] = body.text
     if body.picture is not None:
         found["image_bytes_in_this_packet"] = len(body.picture)
     if body.state is not None:

@@ -24,6 +24,7 @@ from chengnao.sensing.protocols.sl651_elements import (
 FIELD_ZONE = timezone(timedelta(hours=8))
 FIVE_MINUTES = timedelta(minutes=5)
 _EXTENDED = 0xFF
+_VERSION = 0x45
 _SERIES_FUNCTIONS = frozenset({0x31, 0x38})
 _DATA_FUNCTIONS = frozenset({*range(0x30, 0x3B)})
 _MAX_TRAILING = 64
@@ -91,16 +92,20 @@ def read_body(function: int, data: bytes, *, down: bool) -> Body:
     if body.send_time is None:
         body.warnings.append("bad_time")
     rest = data[8:]
+    observed = False
     if rest[:2] == bytes((STATION, STATION)) and len(rest) >= 7:
         body.station = rest[2:7].hex()
         rest = rest[7:]
-        if function in _DATA_FUNCTIONS and rest and (rest[0] in STATION_TYPES or rest[1:3] == b"\xf0\xf0"):
+        observed = rest[1:3] == bytes((OBSERVED, OBSERVED))
+        if observed or (function in _DATA_FUNCTIONS and rest and rest[0] in STATION_TYPES):
             body.station_type = rest[0]
             rest = rest[1:]
-    if function in _DATA_FUNCTIONS and not down:
+    if (function in _DATA_FUNCTIONS or observed) and not down:
         _read_elements(body, rest, series=function in _SERIES_FUNCTIONS)
     else:
         body.rest = rest
+        if function == _VERSION and len(rest) > 1 and rest[0] == len(rest) - 1:
+            body.text = rest[1:].decode("gb18030", "replace")
         if function == 0x46 and rest[:2] == b"\x45\x20" and len(rest) >= 6:
             body.state = int.from_bytes(rest[2:6], "big")
     return body
