@@ -9,6 +9,7 @@ import pytest
 
 from chengnao.kernel.clock import FixedClock
 from chengnao.kernel.settings import Settings, load_secrets
+from chengnao.sensing.readings import rollups
 from chengnao.sensing.readings.model import Quality, Reading, to_table
 from chengnao.sensing.readings.rollups import RollUps
 from chengnao.sensing.readings.store import ReadingsStore
@@ -62,8 +63,14 @@ async def check(store: ReadingsStore, kept: Kept, until: datetime) -> None:
         assert await stored_tier(store, tier, until) == expected_tier(kept.readings.values(), tier, until)
 
 
-async def test_late_doubled_and_corrected_rows_end_in_exact_buckets(readings: ReadingsStore) -> None:
-    chance = random.Random(5)
+@pytest.mark.parametrize("at_once", [1_000_000, 150])
+async def test_late_doubled_and_corrected_rows_end_in_exact_buckets(
+    readings: ReadingsStore, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With little at once the devices are cut into many ranges.
+    monkeypatch.setattr(rollups, "ROWS_AT_ONCE", at_once)
+    monkeypatch.setattr(rollups, "HOURS_AT_ONCE", at_once)
+    chance = random.Random(at_once)
     clock = FixedClock(NOON)
     duty, kept = RollUps(readings, clock), Kept()
     old: list[Reading] = []

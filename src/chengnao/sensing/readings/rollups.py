@@ -14,9 +14,10 @@ log = logging.getLogger(__name__)
 
 PATIENCE = timedelta(minutes=10)
 """How long after its end an hour is rolled up; most of what comes late has come by then."""
-ROWS_AT_ONCE = 3_000_000
-"""About so many readings are computed by one statement, in a second or two."""
-KEYS_AT_ONCE = 20_000
+ROWS_AT_ONCE = 1_000_000
+"""About so many readings are computed by one statement, in a second or two and in bounded memory."""
+HOURS_AT_ONCE = 2_000
+"""So many hours of series are mended by one statement; each has up to sixty minutes, in memory at once."""
 SECONDS_BETWEEN = 10.0
 
 _CITY = timedelta(hours=8)
@@ -78,7 +79,7 @@ class RollUps:
     async def _compute(self, begin: datetime, end: datetime) -> None:
         whole_day = end == _day(end)
         minutes = max(1, int((end - begin).total_seconds()) // 60)
-        cuts = await self._store.cuts(max(500, ROWS_AT_ONCE // minutes))
+        cuts = await self._store.cuts(max(1, ROWS_AT_ONCE // minutes))
         for low, high in zip(["", *cuts], [*cuts, ""], strict=True):
             for tier in ROLLED_UP:
                 if tier is not Tier.DAY:
@@ -89,7 +90,7 @@ class RollUps:
     async def mend(self) -> None:
         """Compute again what came late or was corrected."""
         while tokens := await self._store.touched():
-            cuts = await self._store.touched_cuts(tokens, KEYS_AT_ONCE)
+            cuts = await self._store.touched_cuts(tokens, HOURS_AT_ONCE)
             for low, high in zip(["", *cuts], [*cuts, ""], strict=True):
                 span = await self._store.touched_span(tokens, low, high)
                 if span is not None:
