@@ -13,6 +13,7 @@ from chengnao.demonstration.field import Field
 from chengnao.demonstration.links import Hj212Link, HttpLink, MqttBroker, MqttLink
 from chengnao.demonstration.mains import Mains
 from chengnao.demonstration.memory import remember
+from chengnao.demonstration.others import others
 from chengnao.demonstration.people import workers_password
 from chengnao.demonstration.portal import Machine, NotNowError, RefusedError
 from chengnao.demonstration.residents import (
@@ -82,6 +83,7 @@ class City:
         self._garbage = Turns(timedelta(minutes=100))
         self._waiting: deque[tuple[str, str]] = deque(maxlen=500)
         """Reports, with their codes, whose makers have not judged an answer yet."""
+        self._others = others(settings, clock)
         self._workers = Workers(web, workers_password(secrets), clock, mains.see)
 
     async def run(self) -> None:
@@ -95,6 +97,7 @@ class City:
                     self._workers.run,
                     self._residents,
                     self._judges,
+                    *(group.run for group in self._others),
                 ):
                     group.create_task(_for_ever(job))
         finally:

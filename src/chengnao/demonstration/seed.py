@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 
 from chengnao.demonstration import people
+from chengnao.demonstration.others import other_devices
 from chengnao.demonstration.people import DemoAccount
 from chengnao.demonstration.rivers import RiverStation, load_stations
 from chengnao.demonstration.rules import add_rules
@@ -68,7 +69,7 @@ async def _add_accounts(uow: UnitOfWork, accounts: list[DemoAccount], password: 
 
 
 async def _add_devices(uow: UnitOfWork) -> None:
-    wanted = list(demonstration_devices())
+    wanted = [*demonstration_devices(), *other_devices()]
     known = {each.id for each in await DeviceRepository(uow.session).by_ids(Scope(), [each.id for each in wanted])}
     await devices.put_all(uow, [device for device in wanted if device.id not in known])
     warnings = WarningRepository(uow.session)
@@ -78,7 +79,7 @@ async def _add_devices(uow: UnitOfWork) -> None:
 
 
 def demonstration_devices() -> Iterator[Device]:
-    """All devices of the city, as the registry wants them."""
+    """The devices of the city's own field, as the registry wants them."""
     layout, stations = load_layout(), load_stations()
     for gauge in layout.pressures:
         yield _gauge(gauge, "water_pressure", Protocol.HTTP)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from chengnao.demonstration import people
+from chengnao.demonstration.others import other_devices
 from chengnao.demonstration.seed import demonstration_devices, demonstration_rules, seed
 from chengnao.demonstration.tokens import read_tokens
 from chengnao.incident.catalogue import categories
@@ -58,9 +59,9 @@ async def test_the_seed_is_complete_and_changes_nothing_when_it_runs_again(datab
             choice = await suggest(uow, division, category)
             assert choice is not None
             assert choice.unit_id == expected
-        devices = list(demonstration_devices())
+        devices = [*demonstration_devices(), *other_devices()]
         known = await DeviceRepository(uow.session).by_ids(Scope(), [device.id for device in devices])
-        assert len(known) == len(devices) == 62
+        assert len(known) == len(devices) == 79
         rules = {rule.id for rule in await WarningRepository(uow.session).all_rules()}
         assert {rule.id for rule in demonstration_rules()} <= rules
         gateway, reporter = await access.find_token(uow, tokens.gateway), await access.find_token(uow, tokens.reporter)
