@@ -216,6 +216,7 @@ class Load:
     slowest: float = 0.0
     _task: asyncio.Task[None] | None = None
     _number: int = 0
+    _stopping: bool = False
     _began: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=50))
 
     def start(self) -> None:
@@ -233,17 +234,17 @@ class Load:
         await until(enough, seconds, lambda: f"{len(self.acknowledged)} acknowledged")
 
     async def stop(self) -> None:
+        """Send no more, and hear the answer to what was sent."""
         assert self._task is not None
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        self._stopping = True
+        await asyncio.wait_for(self._task, 20)
 
     async def _run(self) -> None:
         headers = {"Authorization": f"Bearer {self.token}"}
         async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=10, trust_env=False) as client:
-            while True:
+            while not self._stopping:
                 batch = self._batch()
-                while not await self._post(client, batch) and self.resend:
+                while not await self._post(client, batch) and self.resend and not self._stopping:
                     await asyncio.sleep(0.2)
                 await asyncio.sleep(self.pause)
 

@@ -10,12 +10,15 @@ from chengnao.kernel.database import Database
 from chengnao.kernel.errors import Conflict, NotFound
 from chengnao.kernel.paging import PageRequest
 from chengnao.sensing.commands.model import State
+from chengnao.sensing.devices.service import put_all
+from chengnao.sensing.devices.snapshot_repository import SnapshotRepository
 from chengnao.sensing.edge.configuration import Tuning
 from chengnao.sensing.edge.model import Change, EdgeState
 from chengnao.sensing.edge.repository import EdgeRepository
 from chengnao.sensing.edge.service import end, find_silent, hear, real_now, require_edge, want
 from tests.support.edge import registered
 
+from .conftest import device
 from .test_commands import Desk, Station
 from .test_edge import Build, build
 
@@ -76,6 +79,25 @@ async def test_what_is_wanted_is_counted_and_an_ended_edge_is_left_alone(city: D
             await want(uow, SYSTEM, edge.id, tuning, None)
         with pytest.raises(NotFound):
             await require_edge(uow, Scope("500108"), edge.id)
+
+
+async def test_the_registry_is_sent_anew_only_where_it_matters_to_an_edge(city: Database) -> None:
+    async def marks() -> tuple[str, str]:
+        async with city.unit_of_work() as uow:
+            repository = SnapshotRepository(uow.session)
+            assert {each.id for each in await repository.all(Scope("500108"))} == {"south-1"}
+            return await repository.content(Scope("500103")), await repository.content(Scope("500108"))
+
+    before = await marks()
+    async with city.unit_of_work() as uow:
+        await put_all(uow, [device("p-1", name="另一个名字"), device("p-2", division="500103")])
+        await uow.commit()
+    assert await marks() == before
+    async with city.unit_of_work() as uow:
+        await put_all(uow, [device("p-1", settings={"datum": 1})])
+        await uow.commit()
+    after = await marks()
+    assert (after[0] != before[0], after[1] == before[1]) == (True, True)
 
 
 async def history(database: Database, edge_id: str) -> list[Change]:

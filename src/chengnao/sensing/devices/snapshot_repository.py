@@ -1,6 +1,6 @@
 """All devices of a scope at once, for a gateway that keeps them by itself."""
 
-from sqlalchemy import func, select
+from sqlalchemy import String, func, select
 
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.repository import Repository
@@ -13,10 +13,26 @@ _PART = 5_000
 
 class SnapshotRepository(Repository):
     async def mark(self, scope: Scope) -> str:
-        """Another text whenever a device of the scope was added, changed, or moved in or out."""
+        """Another text whenever anything of a device of the scope was written, also what a gateway has no use for."""
         query = select(func.count(), func.max(DeviceRow.updated_at)).where(scope.where(DeviceRow))
         count, newest = (await self.session.execute(query)).one()
         return f"{count}-{newest.timestamp() if newest else 0:.6f}"
+
+    async def content(self, scope: Scope) -> str:
+        """Another text whenever a gateway would serve the devices of the scope otherwise; reads all of them."""
+        served = (
+            DeviceRow.id,
+            DeviceRow.class_code,
+            DeviceRow.division_code,
+            DeviceRow.unit_id,
+            DeviceRow.protocol,
+            DeviceRow.address,
+            DeviceRow.settings.cast(String),
+            DeviceRow.points.cast(String),
+            DeviceRow.life,
+        )
+        every = func.sum(func.hashtextextended(func.concat_ws("|", *(func.coalesce(each, "-") for each in served)), 0))
+        return str(await self.session.scalar(select(every).where(scope.where(DeviceRow))) or 0)
 
     async def all(self, scope: Scope) -> list[Device]:
         devices: list[Device] = []

@@ -1,6 +1,7 @@
 """What edges are served by the centre's gateway, on the port where readings come in: `/edge/...` with their token."""
 
 import asyncio
+import time
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from chengnao.kernel.access.model import Role, Scope
 from chengnao.kernel.access.repository import AccessRepository
-from chengnao.kernel.database import Database
+from chengnao.kernel.database import Database, UnitOfWork
 from chengnao.kernel.errors import ChengnaoError, Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 from chengnao.sensing.commands import service as commands
 from chengnao.sensing.commands.repository import CommandRepository
@@ -34,6 +35,7 @@ M = TypeVar("M", bound=BaseModel)
 MAX_RECORDS = 6 * 2**20
 _MAX_TOLD = 256 * 1024
 _MAX_WAITING = 500
+_MARK_SECONDS = 10.0
 
 
 class _Told(BaseModel):
@@ -67,6 +69,25 @@ class Hello(BaseModel):
     told: list[_Told] = Field([], max_length=500)
 
 
+class _Marks:
+    """What the registry of each scope stands at, looked up now and then for all edges of the scope together."""
+
+    def __init__(self) -> None:
+        self._known: dict[Scope, tuple[float, str, str]] = {}
+
+    async def of(self, uow: UnitOfWork, scope: Scope, *, now: bool = False) -> str:
+        """The mark; `now`: as of this moment, not of up to ten seconds ago."""
+        at, written, content = self._known.get(scope, (-_MARK_SECONDS, "", ""))
+        if not now and time.monotonic() - at < _MARK_SECONDS:
+            return content
+        repository = SnapshotRepository(uow.session)
+        newest = await repository.mark(scope)
+        if newest != written:
+            content = await repository.content(scope)
+        self._known[scope] = (time.monotonic(), newest, content)
+        return content
+
+
 class EdgeService:
     """The routes; one for each gateway process."""
 
@@ -76,6 +97,7 @@ class EdgeService:
         self._database = database
         self._edges = EdgeTokens(database)
         self._receiver = Receiver(intake, database)
+        self._marks = _Marks()
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -112,7 +134,7 @@ class EdgeService:
                 told = [Happening(each.id, edge.id, each.at, each.kind, each.detail) for each in hello.told]
                 await service.hear(uow, edge, status, told)
                 sequence = await repository.progress(edge.id, hello.epoch)
-                mark = await SnapshotRepository(uow.session).mark(_scope(edge))
+                mark = await self._marks.of(uow, _scope(edge))
                 waiting = await CommandRepository(uow.session).waiting_devices()
                 await uow.commit()
         except (SQLAlchemyError, OSError) as error:
@@ -147,11 +169,10 @@ class EdgeService:
         edge = await self._edge(request)
         try:
             async with self._database.unit_of_work() as uow:
-                repository = SnapshotRepository(uow.session)
-                mark = await repository.mark(_scope(edge))
+                mark = await self._marks.of(uow, _scope(edge), now=True)
                 if request.headers.get("if-none-match") == mark:
                     return Response(status_code=304)
-                devices = await repository.all(_scope(edge))
+                devices = await SnapshotRepository(uow.session).all(_scope(edge))
         except (SQLAlchemyError, OSError) as error:
             raise Unavailable("database_unavailable") from error
         body = await asyncio.to_thread(
