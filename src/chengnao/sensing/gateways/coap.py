@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 MAX_BODY = 256 * 1024
 MAX_ASSEMBLIES = 500
 MAX_AT_ONCE = 1_000
+MAX_REMEMBERED = 20_000
 _JSON = 50
 _TOLD = 8  # an answer is one datagram
 _CODES = ((Unauthenticated, Code.UNAUTHORIZED), (Forbidden, Code.FORBIDDEN), (TooMany, Code.TOO_MANY_REQUESTS),
@@ -52,6 +53,8 @@ class CoapGateway:
         site = resource.Site()
         site.add_resource(["readings"], _Readings(self))
         self._context = await aiocoap.Context.create_server_context(site, bind=(host, port), transports=["udp6"])
+        for tokens in self._context.request_interfaces:
+            _forget_soon(tokens.token_interface)
 
     async def close(self) -> None:
         if self._context is not None:
@@ -78,6 +81,26 @@ class CoapGateway:
             )
             rows += [] if row is None else [row]
         return rows_to_body(rows)
+
+
+class _Tuning(aiocoap.numbers.TransportTuning):  # type: ignore[misc]
+    """The library remembers each request for 247 seconds, so that one that comes twice is done once. Under a flood that
+    is a gigabyte; a reading that comes twice is the same reading, and a sender asks again within seconds."""
+
+    EXCHANGE_LIFETIME = 20.0
+
+
+def _forget_soon(manager: Any) -> None:
+    """Bound what a message manager remembers; what goes beyond is dropped, and a sender that wants it done repeats."""
+    tuning, take = _Tuning(), manager.dispatch_message
+
+    def dispatch(message: Any) -> None:
+        if message.code.is_request() and len(manager._recent_messages) >= MAX_REMEMBERED:
+            return
+        message.transport_tuning = tuning
+        take(message)
+
+    manager.dispatch_message = dispatch
 
 
 class _Spool:
