@@ -282,6 +282,12 @@ def test_a_meter_with_a_modem_of_its_own() -> None:
     assert question.di == "02010100"
 
 
+def test_a_meter_that_registers_with_its_own_address() -> None:
+    alone = meter(read=["02010100"])
+    [question] = asked(conversation().hear(Line(METER.encode(), METER), alone, now(0)))
+    assert (question.address, question.di) == (METER, "02010100")
+
+
 def test_the_edition_of_1997() -> None:
     dialogue = conversation()
     dtu = concentrator(meter(edition="1997"))

@@ -414,3 +414,25 @@ def test_what_is_no_command(name: str, arguments: dict[str, Any]) -> None:
 
 def test_commands_have_names_alone_that_change_no_configuration() -> None:
     assert {order.function for order in COMMANDS.values()} <= {*range(0x36, 0x3B), 0x45, 0x46, 0x4A, 0x50, 0x51}
+
+
+def test_values_measured_nobody_knows_when_are_held() -> None:
+    good = "3923" + "00012345"
+    frame = up(0x32, station(good + "f0f0" + "0000000000" + "38121250"))
+    report = next(act for act in heard(Sl651Dialogue(), frame) if isinstance(act, Report))
+    assert [value.point for value in report.values] == ["Z"]
+    refused = next(act for act in heard(Sl651Dialogue(), frame) if isinstance(act, Refused))
+    assert refused.refusal.code == "bad_element"
+    text = up(0x32, b"0012201125123020 ST 0012345678 H TT 0000000000 Z 1.5", in_ascii=True)
+    assert text.warnings == ("bad_time", "unread_elements")
+
+
+def test_numbers_that_no_reading_can_hold_are_none() -> None:
+    wide = up(0x32, station("45f8" + "ff" * 31))
+    assert wide.body.state is None
+    heard(Sl651Dialogue(), wide)
+    for body in (b"-001201125123020 ZT FFFFFFFFFFFFFFFFFFFF", b" 0x1201125123020 ZT -1", b"0_01201125123020 Z 1e9"):
+        frame = up(0x32, body, in_ascii=True)
+        assert frame.body.serial is None
+        assert frame.body.state is None
+        heard(Sl651Dialogue(), frame, ascii=True)

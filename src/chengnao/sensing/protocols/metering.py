@@ -194,8 +194,6 @@ class MeterDialogue(Generic[M]):
 
     def _roster(self) -> Mapping[str, Known]:
         assert self._device is not None
-        if self._concentrator:
-            return self._device.behind
         return {self._device.address: self._device, **self._device.behind}
 
     def _patience(self) -> float:

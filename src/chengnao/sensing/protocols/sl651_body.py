@@ -156,8 +156,10 @@ def _read_elements(body: Body, data: bytes, *, series: bool) -> None:
         mark, after = data[position], data[position + 1 : position + 2]
         if mark == OBSERVED and after == b"\xf0" and position + 7 <= len(data):
             time = read_time(data[position + 2 : position + 7])
-            if time is None:
-                body.warnings.append("bad_time")
+            if time is None:  # what follows was measured nobody knows when
+                body.rest = data[position:]
+                body.warnings += ["bad_time", "unread_elements"]
+                return
             body.observe_time = body.observe_time or time
             position += 7
         elif mark == STATION and after == b"\xf1" and position + 7 <= len(data):
@@ -198,9 +200,9 @@ def _read_element(body: Body, data: bytes, time: datetime | None, step: timedelt
     if width == 0 or len(content) < width:
         return 0
     if data[0] in ARRAYS:
-        body.elements.append(_array(data[0], content, time or body.observe_time))
+        body.elements.append(_array(data[0], content, time or body.send_time))
         return start + width
-    if data[0] == STATE:
+    if data[0] == STATE and width <= 4:
         body.state = int.from_bytes(content, "big")
         return start + width
     count = _series_length(data[start:], width, decimals) if step is not None else 1
@@ -210,7 +212,7 @@ def _read_element(body: Body, data: bytes, time: datetime | None, step: timedelt
     known = ELEMENTS.get(data[0]) if size == 1 else None
     name = known.name if known is not None else ""
     values, sentinels = tuple(value for value, _ in found), tuple(odd for _, odd in found)
-    body.elements.append(Measured(code, name, values, sentinels, time or body.observe_time, step))
+    body.elements.append(Measured(code, name, values, sentinels, time or body.send_time, step))
     return start + count * width
 
 
@@ -257,15 +259,7 @@ def _array(code: int, content: bytes, time: datetime | None) -> Measured:
 def read_ascii_body(function: int, data: bytes, *, down: bool) -> Body:
     """The body of a frame in ASCII mode: serial and time, then identifiers and values parted by blanks."""
     body = Body()
-    text = data.decode("gb18030", "replace")
-    head, rest = text[:16], text[16:]
-    try:
-        body.serial = int(head[:4], 16)
-    except ValueError:
-        body.warnings.append("short_body")
-    body.send_time = _ascii_time(head[4:])
-    if body.send_time is None:
-        body.warnings.append("bad_time")
+    rest = _ascii_head(body, data.decode("gb18030", "replace"))
     if function not in _DATA_FUNCTIONS or down:
         body.rest = rest.encode("gb18030", "replace")
     words = rest.split()
@@ -283,6 +277,10 @@ def read_ascii_body(function: int, data: bytes, *, down: bool) -> Body:
                 position += 1
         elif word == "TT":
             time = _ascii_time(value)
+            if time is None:
+                body.rest = rest.encode("gb18030", "replace")
+                body.warnings += ["bad_time", "unread_elements"]
+                return body
             body.observe_time = body.observe_time or time
         elif word == "RGZS":
             body.text = rest.partition("RGZS")[2].strip()
@@ -292,13 +290,25 @@ def read_ascii_body(function: int, data: bytes, *, down: bool) -> Body:
             step = timedelta(**{unit: int(word[3:])}) or None
             position -= 1
         elif word == "ZT":
-            body.state = int(value, 16) if _is_hex(value) else None
+            body.state = int(value, 16) if _is_hex(value) and len(value) <= 8 else None
         elif word in ARRAYS.values() and _is_hex(value) and len(value) % 2 == 0:
             code = next(code for code, name in ARRAYS.items() if name == word)
-            body.elements.append(_array(code, bytes.fromhex(value), time))
+            body.elements.append(_array(code, bytes.fromhex(value), time or body.send_time))
         else:
             position = _ascii_element(body, word, words, position - 1, time, step)
     return body
+
+
+def _ascii_head(body: Body, text: str) -> str:
+    """Read serial and time; returns what stands after them."""
+    if _is_hex(text[:4]):
+        body.serial = int(text[:4], 16)
+    else:
+        body.warnings.append("short_body")
+    body.send_time = _ascii_time(text[4:16])
+    if body.send_time is None:
+        body.warnings.append("bad_time")
+    return text[16:]
 
 
 def _ascii_element(
@@ -316,7 +326,7 @@ def _ascii_element(
     known = BY_NAME.get(word)
     code = f"{known.code:02X}" if known is not None else word
     name = word if known is not None else ""
-    body.elements.append(Measured(code, name, tuple(found), tuple(odd), time or body.observe_time, step))
+    body.elements.append(Measured(code, name, tuple(found), tuple(odd), time or body.send_time, step))
     return position
 
 

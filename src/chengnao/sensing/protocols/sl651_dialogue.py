@@ -205,13 +205,13 @@ def values_of(body: Body) -> list[Value]:
             element.name or element.code,
             value,
             Quality.SENTINEL if sentinel else Quality.GOOD,
-            time=None if moment == body.observe_time else moment,
+            time=None if moment == (body.observe_time or body.send_time) else moment,
         )
         for element in body.elements
         for moment, value, sentinel in element.moments()
     ]
     if body.state is not None:
-        values.append(Value("ZT", body.state))
+        values.append(Value("ZT", float(body.state)))
         values += [Value(f"ZT.{name}", float(name in body.alarms)) for name in ALARMS]
     return values
 
