@@ -26,8 +26,9 @@ from chengnao.sensing.protocols.sl651 import (
     encode,
 )
 from chengnao.sensing.protocols.sl651_body import time_bytes
-from chengnao.sensing.protocols.sl651_dialogue import COMMANDS, WIRE, Sl651Dialogue
+from chengnao.sensing.protocols.sl651_dialogue import WIRE, Sl651Dialogue
 from chengnao.sensing.protocols.sl651_elements import ELEMENTS, FUNCTIONS
+from chengnao.sensing.protocols.sl651_orders import COMMANDS
 from chengnao.sensing.readings.model import Quality
 from tests.support import public_frames as public
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from chengnao.sensing.protocols.shape import Refusal
 from chengnao.sensing.protocols.sized_stream import SizedFramer, Sizing
-from chengnao.sensing.protocols.sl651_body import Body, Measured, read_ascii_body, read_body
+from chengnao.sensing.protocols.sl651_ascii import read_ascii_body
+from chengnao.sensing.protocols.sl651_body import Body, Measured, read_body
 from chengnao.sensing.protocols.sl651_elements import ELEMENTS, FUNCTIONS
 
 HEX_START, ASCII_START = b"\x7e\x7e", b"\x01"

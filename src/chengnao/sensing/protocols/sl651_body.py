@@ -8,7 +8,6 @@ from typing import NamedTuple
 from chengnao.sensing.protocols.sl651_elements import (
     ALARMS,
     ARRAYS,
-    BY_NAME,
     ELEMENTS,
     MANUAL,
     OBSERVED,
@@ -26,9 +25,9 @@ FIVE_MINUTES = timedelta(minutes=5)
 _EXTENDED = 0xFF
 _VERSION = 0x45
 _SERIES_FUNCTIONS = frozenset({0x31, 0x38})
-_DATA_FUNCTIONS = frozenset({*range(0x30, 0x3B)})
+DATA_FUNCTIONS = frozenset({*range(0x30, 0x3B)})
+"""Those whose frames carry elements, text or a picture."""
 _MAX_TRAILING = 64
-_DIGITS = frozenset(b"0123456789")
 
 
 class Measured(NamedTuple):
@@ -97,10 +96,10 @@ def read_body(function: int, data: bytes, *, down: bool) -> Body:
         body.station = rest[2:7].hex()
         rest = rest[7:]
         observed = rest[1:3] == bytes((OBSERVED, OBSERVED))
-        if observed or (function in _DATA_FUNCTIONS and rest and rest[0] in STATION_TYPES):
+        if observed or (function in DATA_FUNCTIONS and rest and rest[0] in STATION_TYPES):
             body.station_type = rest[0]
             rest = rest[1:]
-    if (function in _DATA_FUNCTIONS or observed) and not down:
+    if (function in DATA_FUNCTIONS or observed) and not down:
         _read_elements(body, rest, series=function in _SERIES_FUNCTIONS)
     else:
         body.rest = rest
@@ -136,10 +135,10 @@ def read_value(data: bytes, decimals: int) -> tuple[float | None, bool]:
     if not digits.isdigit():
         return None, False
     value = int(digits) / 10**decimals
-    return -value if negative else value, _all_nine(digits)
+    return -value if negative else value, all_nine(digits)
 
 
-def _all_nine(digits: str) -> bool:
+def all_nine(digits: str) -> bool:
     """All digits nine, but for the half byte that fills an odd number of them."""
     nines = digits.removeprefix("0")
     return len(nines) >= 4 and not nines.strip("9")
@@ -200,7 +199,7 @@ def _read_element(body: Body, data: bytes, time: datetime | None, step: timedelt
     if width == 0 or len(content) < width:
         return 0
     if data[0] in ARRAYS:
-        body.elements.append(_array(data[0], content, time or body.send_time))
+        body.elements.append(read_array(data[0], content, time or body.send_time))
         return start + width
     if data[0] == STATE and width <= 4:
         body.state = int.from_bytes(content, "big")
@@ -245,7 +244,7 @@ def _whole_elements(data: bytes) -> bool:
     return True
 
 
-def _array(code: int, content: bytes, time: datetime | None) -> Measured:
+def read_array(code: int, content: bytes, time: datetime | None) -> Measured:
     """Five-minute values of an hour: binary, not BCD."""
     values: tuple[float | None, ...]
     if code == RAIN_5MIN:
@@ -254,92 +253,3 @@ def _array(code: int, content: bytes, time: datetime | None) -> Measured:
         pairs = [int.from_bytes(content[at : at + 2], "big") for at in range(0, len(content) - 1, 2)]
         values = tuple(None if each == 0xFFFF else each / 100 for each in pairs)
     return Measured(f"{code:02X}", ARRAYS[code], values, (False,) * len(values), time, FIVE_MINUTES)
-
-
-def read_ascii_body(function: int, data: bytes, *, down: bool) -> Body:
-    """The body of a frame in ASCII mode: serial and time, then identifiers and values parted by blanks."""
-    body = Body()
-    rest = _ascii_head(body, data.decode("gb18030", "replace"))
-    if function not in _DATA_FUNCTIONS or down:
-        body.rest = rest.encode("gb18030", "replace")
-    words = rest.split()
-    time: datetime | None = None
-    step: timedelta | None = None
-    position = 0
-    while position + 1 < len(words):
-        word, value = words[position], words[position + 1]
-        position += 2
-        if word == "ST":
-            body.station = value.lower()
-            kind = words[position] if position < len(words) else ""
-            if len(kind) == 1 and ord(kind) in STATION_TYPES:
-                body.station_type = ord(kind)
-                position += 1
-        elif word == "TT":
-            time = _ascii_time(value)
-            if time is None:
-                body.rest = rest.encode("gb18030", "replace")
-                body.warnings += ["bad_time", "unread_elements"]
-                return body
-            body.observe_time = body.observe_time or time
-        elif word == "RGZS":
-            body.text = rest.partition("RGZS")[2].strip()
-            return body
-        elif word.startswith("DR") and word[2:3] in {"D", "H", "N"} and word[3:].isdigit():
-            unit = {"D": "days", "H": "hours", "N": "minutes"}[word[2]]
-            step = timedelta(**{unit: int(word[3:])}) or None
-            position -= 1
-        elif word == "ZT":
-            body.state = int(value, 16) if _is_hex(value) and len(value) <= 8 else None
-        elif word in ARRAYS.values() and _is_hex(value) and len(value) % 2 == 0:
-            code = next(code for code, name in ARRAYS.items() if name == word)
-            body.elements.append(_array(code, bytes.fromhex(value), time or body.send_time))
-        else:
-            position = _ascii_element(body, word, words, position - 1, time, step)
-    return body
-
-
-def _ascii_head(body: Body, text: str) -> str:
-    """Read serial and time; returns what stands after them."""
-    if _is_hex(text[:4]):
-        body.serial = int(text[:4], 16)
-    else:
-        body.warnings.append("short_body")
-    body.send_time = _ascii_time(text[4:16])
-    if body.send_time is None:
-        body.warnings.append("bad_time")
-    return text[16:]
-
-
-def _ascii_element(
-    body: Body, word: str, words: list[str], position: int, time: datetime | None, step: timedelta | None
-) -> int:
-    """Read the value at `position`, or with a step all that follow; returns where the next word stands."""
-    found: list[float | None] = []
-    odd: list[bool] = []
-    while position < len(words) and (not found or (step is not None and _is_number(words[position]))):
-        text = words[position]
-        number = float(text) if _is_number(text) else None
-        found.append(number)
-        odd.append(number is not None and _all_nine(text.lstrip("-").replace(".", "")))
-        position += 1
-    known = BY_NAME.get(word)
-    code = f"{known.code:02X}" if known is not None else word
-    name = word if known is not None else ""
-    body.elements.append(Measured(code, name, tuple(found), tuple(odd), time or body.send_time, step))
-    return position
-
-
-def _ascii_time(text: str) -> datetime | None:
-    if len(text) in {10, 12} and text.isascii() and text.isdigit():
-        return read_time(bytes.fromhex(text))
-    return None
-
-
-def _is_number(text: str) -> bool:
-    plain = text.removeprefix("-").replace(".", "", 1)
-    return bool(plain) and len(plain) <= 15 and _DIGITS.issuperset(plain.encode("utf-8", "replace"))
-
-
-def _is_hex(text: str) -> bool:
-    return bool(text) and all(each in "0123456789abcdefABCDEF" for each in text)
