@@ -30,6 +30,8 @@ HEAD_END = re.compile(rb"\n\r?\n")
 
 _MAX_HEADERS = 100
 _ROOT_WITHIN = 1024
+_MAX_CLOSES = 100
+"""So many tags that begin like the root's closing one are looked at; bounds the work on hostile input."""
 _MAX_DEPTH = 8
 _FIELD_ZONE = timezone(timedelta(hours=8))
 _SHORT_NAMES = {
@@ -188,7 +190,9 @@ def document_end(data: bytes, start: int, end: int) -> int | None:
         return root.end()
     mark = b"</" + root.group(1)
     close = data.find(mark, root.end(), end)
-    while close >= 0:
+    for _ in range(_MAX_CLOSES):
+        if close < 0:
+            return None
         after = data.find(b">", close + len(mark), min(end, close + len(mark) + 8))
         if after >= 0 and not data[close + len(mark) : after].strip():
             return after + 1
