@@ -6,6 +6,7 @@ There is no DTLS: outside a private network devices belong behind an edge gatewa
 
 import asyncio
 import logging
+import socket
 from collections import OrderedDict
 from typing import Any
 
@@ -52,7 +53,9 @@ class CoapGateway:
     async def start(self, host: str, port: int) -> None:
         site = resource.Site()
         site.add_resource(["readings"], _Readings(self))
-        self._context = await aiocoap.Context.create_server_context(site, bind=(host, port), transports=["udp6"])
+        # The library's usual transport serves IPv4 by sockets of IPv6, which some systems have switched off.
+        transport = "udp6" if _has_ipv6() else "simplesocketserver"
+        self._context = await aiocoap.Context.create_server_context(site, bind=(host, port), transports=[transport])
         for tokens in self._context.request_interfaces:
             _forget_soon(tokens.token_interface)
 
@@ -158,6 +161,14 @@ class _Readings(resource.Resource):  # type: ignore[misc]
                 log.exception("a CoAP request of %s failed", peer)
                 return aiocoap.Message(code=Code.INTERNAL_SERVER_ERROR)
         return _told(outcome)
+
+
+def _has_ipv6() -> bool:
+    try:
+        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).close()
+    except OSError:
+        return False
+    return True
 
 
 def _json(payload: bytes, form: int) -> Body:

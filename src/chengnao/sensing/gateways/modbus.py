@@ -24,7 +24,7 @@ class ModbusGateway:
         self.maps = maps
         self._common = Common(intake)
         self._endpoints: dict[tuple[str, int], Endpoint] = {}
-        self._told: dict[str, Mapping[str, Any]] = {}
+        self._targets: dict[str, tuple[Mapping[str, Any], int, Target | None]] = {}
 
     @property
     def of_device(self) -> Mapping[str, Endpoint]:
@@ -56,12 +56,8 @@ class ModbusGateway:
         """Bring the endpoints to what the registry says."""
         wanted: dict[tuple[str, int], dict[str, tuple[Entry, Target]]] = {}
         for entry in self._common.intake.cache.speaking(Protocol.MODBUS).values():
-            try:
-                target = target_of(entry, self.maps)
-            except Invalid as error:
-                if self._told.get(entry.id) != entry.settings:
-                    self._told[entry.id] = entry.settings
-                    self._common.hold(entry, Refusal(error.code, b"", dict(error.params)))
+            target = self._target(entry)
+            if target is None:
                 continue
             wanted.setdefault((target.host, target.port), {})[entry.id] = entry, target
         for key in self._endpoints.keys() - wanted.keys():
@@ -71,3 +67,17 @@ class ModbusGateway:
             if endpoint is None:
                 endpoint = self._endpoints[key] = Endpoint(self._common, *key)
             endpoint.serve(devices)
+
+    def _target(self, entry: Entry) -> Target | None:
+        """What the device's settings say; those that cannot be used are told once."""
+        known = self._targets.get(entry.id)
+        if known is not None and known[0] is entry.settings and known[1] == entry.interval_seconds:
+            return known[2]
+        target: Target | None = None
+        try:
+            target = target_of(entry, self.maps)
+        except Invalid as error:
+            if known is None or known[0] != entry.settings:
+                self._common.hold(entry, Refusal(error.code, b"", dict(error.params)))
+        self._targets[entry.id] = entry.settings, entry.interval_seconds, target
+        return target

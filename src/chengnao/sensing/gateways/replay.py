@@ -71,6 +71,8 @@ class Replayer:
             return await self._replay(piece)
         except Unavailable:
             raise
+        except Invalid as error:
+            return 0, error
         except Exception:
             trace = new_id()
             log.exception("replay of %s failed, number %s", piece.id, trace)
@@ -81,17 +83,14 @@ class Replayer:
         if piece.form is Form.FRAME:
             return await self._replay_frames(piece)
         accepted = 0
-        try:
-            if piece.form is Form.MESSAGE:
-                taken = await self.messages.read_again(piece)
-                accepted = len(taken.judged)
-                if accepted:
-                    await asyncio.shield(self.intake.committer.add_rows(taken.judged))
-                body = rows_to_body(taken.rows)
-            else:
-                body = self._body(piece)
-        except Invalid as error:
-            return 0, error
+        if piece.form is Form.MESSAGE:
+            taken = await self.messages.read_again(piece)
+            accepted = len(taken.judged)
+            if accepted:
+                await asyncio.shield(self.intake.committer.add_rows(taken.judged))
+            body = rows_to_body(taken.rows)
+        else:
+            body = self._body(piece)
         scope = Scope(piece.division_code, piece.unit_id)
         more, refused = await self.intake.take_in(body, scope, limited=False)
         return accepted + more, Invalid(refused[0].code, **refused[0].params) if refused else None

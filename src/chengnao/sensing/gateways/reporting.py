@@ -14,7 +14,6 @@ from chengnao.sensing.protocols.objects import is_position
 from chengnao.sensing.protocols.shape import Refusal, Report
 from chengnao.sensing.quarantine.model import Form
 
-_MAX_UNKNOWN = 10_000
 _ASK_AGAIN_SECONDS = 1.0
 
 
@@ -24,7 +23,7 @@ class Reporter:
     def __init__(self, intake: Intake, protocol: Protocol) -> None:
         self.intake = intake
         self.protocol = protocol
-        self._unknown: dict[str, float] = {}
+        self._asked = -60.0
 
     async def find(self, address: str) -> Entry | None:
         """The device with this address, which may have been registered a moment ago.
@@ -32,15 +31,12 @@ class Reporter:
         Raises Unavailable where it is not known here and the database is away.
         """
         entry = self.intake.cache.of_address(self.protocol, address)
-        if entry is not None or time.monotonic() - self._unknown.get(address, -60.0) < _ASK_AGAIN_SECONDS:
+        # A flood of strangers must not hold up the messages behind them: the registry is asked once a second.
+        if entry is not None or time.monotonic() - self._asked < _ASK_AGAIN_SECONDS:
             return entry
         await self.intake.feed.refresh()
-        entry = self.intake.cache.of_address(self.protocol, address)
-        if entry is None:
-            if len(self._unknown) >= _MAX_UNKNOWN:
-                self._unknown.clear()
-            self._unknown[address] = time.monotonic()
-        return entry
+        self._asked = time.monotonic()
+        return self.intake.cache.of_address(self.protocol, address)
 
     async def rows(self, report: Report, scope: Scope, *, limited: bool = True) -> Rows | Refusal:
         """The readings of a report that names its device; refused what its sender, rate or time forbids.
