@@ -1727,6 +1727,36 @@ export interface components {
             next_lives: components["schemas"]["Life"][];
         };
         /**
+         * DeviceFindingOut
+         * @description What was refused of the device for one reason in the last 30 days.
+         */
+        DeviceFindingOut: {
+            /** Reason */
+            reason: string;
+            /** Reason Text */
+            reason_text: string;
+            /** Reason Text En */
+            reason_text_en: string;
+            /** Count */
+            count: number;
+            /**
+             * First At
+             * Format: date-time
+             */
+            first_at: string;
+            /**
+             * Last At
+             * Format: date-time
+             */
+            last_at: string;
+            /** Held Id */
+            held_id: string;
+            /** Params */
+            params: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * DeviceImportOut
          * @description `rows`: how many the file has, once that is known; `done`: how many are dealt with; `errors`: wrong cells;
          *     `columns`: heading -> field; `unknown`: headings that mean nothing here; `error`: why it cannot be read.
@@ -2756,6 +2786,25 @@ export interface components {
             unit: string;
             /** Better */
             better?: ("higher" | "lower") | null;
+        };
+        /**
+         * FindingOut
+         * @description A cause (with its `code` and `name`) or a lesson, and who wrote it.
+         */
+        FindingOut: {
+            /** Code */
+            code: string | null;
+            /** Name */
+            name: string | null;
+            /** Text */
+            text: string;
+            /** Author Name */
+            author_name: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
         };
         /**
          * FindingsIn
@@ -5814,9 +5863,9 @@ export interface components {
             /** Opened By Name */
             opened_by_name: string;
             /** Causes */
-            causes: components["schemas"]["chengnao__review__views__FindingOut"][];
+            causes: components["schemas"]["FindingOut"][];
             /** Lessons */
-            lessons: components["schemas"]["chengnao__review__views__FindingOut"][];
+            lessons: components["schemas"]["FindingOut"][];
             /** Finished At */
             finished_at: string | null;
             /** Finished By Name */
@@ -5872,9 +5921,9 @@ export interface components {
             /** Opened By Name */
             opened_by_name: string;
             /** Causes */
-            causes: components["schemas"]["chengnao__review__views__FindingOut"][];
+            causes: components["schemas"]["FindingOut"][];
             /** Lessons */
-            lessons: components["schemas"]["chengnao__review__views__FindingOut"][];
+            lessons: components["schemas"]["FindingOut"][];
             /** Finished At */
             finished_at: string | null;
             /** Finished By Name */
@@ -8328,25 +8377,6 @@ export interface components {
             };
         };
         /**
-         * FindingOut
-         * @description A cause (with its `code` and `name`) or a lesson, and who wrote it.
-         */
-        chengnao__review__views__FindingOut: {
-            /** Code */
-            code: string | null;
-            /** Name */
-            name: string | null;
-            /** Text */
-            text: string;
-            /** Author Name */
-            author_name: string;
-            /**
-             * At
-             * Format: date-time
-             */
-            at: string;
-        };
-        /**
          * Effect
          * @description What a command does.
          * @enum {string}
@@ -8401,36 +8431,6 @@ export interface components {
             address: string;
             /** Reason */
             reason: string;
-        };
-        /**
-         * FindingOut
-         * @description What was refused of the device for one reason in the last 30 days.
-         */
-        chengnao__sensing__discovery__routes__FindingOut: {
-            /** Reason */
-            reason: string;
-            /** Reason Text */
-            reason_text: string;
-            /** Reason Text En */
-            reason_text_en: string;
-            /** Count */
-            count: number;
-            /**
-             * First At
-             * Format: date-time
-             */
-            first_at: string;
-            /**
-             * Last At
-             * Format: date-time
-             */
-            last_at: string;
-            /** Held Id */
-            held_id: string;
-            /** Params */
-            params: {
-                [key: string]: unknown;
-            };
         };
         /**
          * GuessOut

@@ -24,6 +24,17 @@ export type Unit = Schemas['UnitBody'];
 export type Category = Schemas['CategoryOut'];
 
 export type Device = Schemas['DeviceOut'];
+export type DevicePart = Schemas['DeviceListOut'];
+export type DeviceWhole = Schemas['DeviceDetail'];
+export type DeviceHealth = Schemas['HealthOut'];
+export type DeviceFinding = Schemas['DeviceFindingOut'];
+export type UpkeepEntry = Schemas['UpkeepOut'];
+export type Credential = Schemas['CredentialOut'];
+export type NewCredential = Schemas['NewCredential'];
+export type DeviceImport = Schemas['DeviceImportOut'];
+export type CellError = Schemas['CellErrorOut'];
+export type Knock = Schemas['KnockOut'];
+export type KnockSeen = Schemas['SeenOut'];
 export type DeviceClass = Schemas['DeviceClassOut'];
 export type DeviceMap = Schemas['DeviceMap'];
 export type LatestValue = Schemas['LatestOut'];

@@ -27,6 +27,7 @@ const DocumentPage = lazy(() => import('../pages/knowledge/DocumentPage'));
 const Models = lazy(() => import('../pages/models/ModelsPage'));
 const ModelPage = lazy(() => import('../pages/models/ModelPage'));
 const Devices = lazy(() => import('../pages/devices/DevicesPage'));
+const DevicePage = lazy(() => import('../pages/devices/DevicePage'));
 const Edges = lazy(() => import('../pages/edges/EdgesPage'));
 const EdgePage = lazy(() => import('../pages/edges/EdgePage'));
 const Admin = lazy(() => import('../pages/admin/AdminPage'));
@@ -63,6 +64,7 @@ export function Console() {
               <Route path="/models" element={<Models />} />
               <Route path="/models/:id" element={<ModelPage />} />
               <Route path="/devices" element={<Devices />} />
+              <Route path="/devices/:id" element={<DevicePage />} />
               <Route path="/edges" element={<Edges />} />
               <Route path="/edges/:id" element={<EdgePage />} />
               <Route path="/admin" element={<Admin />} />

@@ -1,5 +1,6 @@
 import { enAgents } from './en-agents';
 import { enCommands } from './en-commands';
+import { enDevices } from './en-devices';
 import { enEdge } from './en-edge';
 import { enLoop } from './en-loop';
 import type { zh } from './zh';
@@ -9,6 +10,7 @@ export const en: Record<keyof typeof zh, string> = {
   ...enLoop,
   ...enAgents,
   ...enCommands,
+  ...enDevices,
   ...enEdge,
   'app.name': 'Chengnao',
   'app.subtitle': 'City governance platform',

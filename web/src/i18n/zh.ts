@@ -1,5 +1,6 @@
 import { zhAgents } from './zh-agents';
 import { zhCommands } from './zh-commands';
+import { zhDevices } from './zh-devices';
 import { zhEdge } from './zh-edge';
 import { zhLoop } from './zh-loop';
 
@@ -8,6 +9,7 @@ export const zh = {
   ...zhLoop,
   ...zhAgents,
   ...zhCommands,
+  ...zhDevices,
   ...zhEdge,
   'app.name': '城脑',
   'app.subtitle': '超大城市治理平台',

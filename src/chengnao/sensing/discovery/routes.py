@@ -73,7 +73,7 @@ class MovedOut(BaseModel):
     pieces: int
 
 
-class FindingOut(BaseModel):
+class DeviceFindingOut(BaseModel):
     """What was refused of the device for one reason in the last 30 days."""
 
     reason: str
@@ -177,14 +177,14 @@ async def discard_discovered(body: DiscardIn, principal: Writer, scope: ScopeDep
 
 
 @router.get("/devices/{device_id}/findings")
-async def findings_of_device(device_id: DeviceId, principal: Reader, scope: ScopeDep, uow: UowDep) -> list[FindingOut]:
+async def findings_of_device(device_id: DeviceId, principal: Reader, scope: ScopeDep, uow: UowDep) -> list[DeviceFindingOut]:
     """What is odd about the device: a twin that claims its address, floods, a wrong clock, frames that are wrong."""
     device = await require_device(uow, scope, device_id)
     names = {(device.protocol, device.address or device.id), (Protocol.HTTP, device.id), (Protocol.MQTT, device.id)}
     since = uow.clock.now() - timedelta(days=FINDINGS_DAYS)
     found = await QuarantineRepository(uow.session).findings(scope, sorted(names), since)
     return [
-        FindingOut(
+        DeviceFindingOut(
             **each.__dict__ | {"params": dict(each.params)},
             reason_text=message(each.reason, "zh", **_texts(each.params)),
             reason_text_en=message(each.reason, "en", **_texts(each.params)),

@@ -1,5 +1,6 @@
 import { Descriptions, Drawer, Segmented } from 'antd';
 import { lazy, Suspense, useMemo } from 'react';
+import { Link } from 'react-router';
 import { useGet } from '../../api/hooks';
 import type { Device, LatestValue } from '../../api/types';
 import { useTexts } from '../../i18n';
@@ -22,7 +23,13 @@ export function DeviceDrawer({ id, onClose }: { id: string; onClose: () => void 
   const path = id ? `/devices/${encodeURIComponent(id)}` : null;
   const answer = useGet<Device>(path);
   return (
-    <Drawer open={id !== ''} onClose={onClose} size={640} title={answer.data?.name ?? t('field.device')} extra={answer.data && <DeviceStatus status={answer.data.status} />}>
+    <Drawer open={id !== ''} onClose={onClose} size={640} title={answer.data?.name ?? t('field.device')} extra={
+        answer.data && (
+          <>
+            <DeviceStatus status={answer.data.status} /> <Link to={`/devices/${encodeURIComponent(id)}`}>{t('devices.open')}</Link>
+          </>
+        )
+      }>
       <Answered answer={answer} rows={8}>
         {(device) => <DeviceBody device={device} />}
       </Answered>

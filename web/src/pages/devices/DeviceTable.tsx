@@ -1,6 +1,6 @@
-import { Select, Table, type TableColumnsType } from 'antd';
+import { Button, Select, Table, type TableColumnsType } from 'antd';
 import { useGet } from '../../api/hooks';
-import type { Device, Paged } from '../../api/types';
+import type { Device, DevicePart } from '../../api/types';
 import { useTexts } from '../../i18n';
 import { drawable } from '../../lib/place';
 import { showTime } from '../../lib/time';
@@ -11,16 +11,20 @@ import { DivisionSelect } from '../../ui/selects';
 import { Failed, Nothing } from '../../ui/states';
 import { DeviceStatus } from './DeviceStatus';
 
+const lives = ['planned', 'in_service', 'maintenance', 'retired'] as const;
+
 export function DeviceTable() {
   const { t, word } = useTexts();
   const view = useView();
   const page = view.number('page', 1);
   const size = view.number('size', 20);
-  const filter = { q: view.get('q'), class_code: view.get('class_code'), status: view.get('status'), division: view.get('division') };
-  const answer = useGet<Paged<Device>>('/devices', { ...filter, page, size }, { keep: true });
+  const after = view.get('after');
+  const filter = { q: view.get('q'), class_code: view.get('class_code'), status: view.get('status'), division: view.get('division'), life: view.get('life') };
+  const answer = useGet<DevicePart>('/devices', { ...filter, page, size, after }, { keep: true });
+  const part = answer.data;
   const classes = useDeviceClasses();
   const className = useClassName();
-  const change = (patch: Record<string, string | undefined>) => view.set({ ...patch, page: null });
+  const change = (patch: Record<string, string | undefined>) => view.set({ ...patch, page: null, after: null });
   const columns: TableColumnsType<Device> = [
     {
       title: t('field.device'),
@@ -64,6 +68,15 @@ export function DeviceTable() {
           popupMatchSelectWidth={false}
           options={classes.map(({ code }) => ({ value: code, label: className(code) }))}
         />
+        <Select
+          allowClear
+          value={filter.life || undefined}
+          onChange={(life?: string) => change({ life })}
+          placeholder={t('life.field')}
+          aria-label={t('life.field')}
+          popupMatchSelectWidth={false}
+          options={lives.map((life) => ({ value: life, label: t(`life.${life}`) }))}
+        />
         <DivisionSelect value={filter.division || (undefined as never)} onChange={(division) => change({ division })} />
       </div>
       {answer.error && !answer.data ? (
@@ -79,7 +92,16 @@ export function DeviceTable() {
           scroll={{ x: 1100 }}
           rowClassName="clickable"
           onRow={(device) => ({ onClick: () => view.set({ device: device.id }), 'data-testid': 'device-row' }) as object}
-          pagination={{
+          footer={() =>
+            part?.more && (
+              <div className="row-actions">
+                {t('devices.more', { total: part.total })}
+                {after && <Button size="small" onClick={() => view.set({ after: null, page: null })}>{t('devices.first')}</Button>}
+                {part.after && <Button size="small" data-testid="devices-next" onClick={() => view.set({ after: part.after, page: null })}>{t('devices.next')}</Button>}
+              </div>
+            )
+          }
+          pagination={after ? false : {
             current: page,
             pageSize: size,
             total: answer.data?.total ?? 0,
