@@ -117,6 +117,12 @@ class Program:
         if self.process is not None and self.process.returncode is None:
             await self.ended()
 
+    def peak(self) -> int:
+        """The most memory it has used so far, in MiB."""
+        assert self.process is not None
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) // 1024
+
     def text(self) -> str:
         return self.log.read_text("utf-8", "replace")[-4000:]
 

@@ -268,6 +268,8 @@ async def test_alone_for_days_then_catches_up(build: Build) -> None:
     began = time.monotonic()
     await until(field.caught_up, 60, field.edge.text)
     print(f"{waiting} readings caught up in {time.monotonic() - began:.1f} s over the standby line")
+    print(f"memory at its most: {field.edge.peak()} MiB")
+    assert field.edge.peak() < 350
     load.acknowledged |= warm.acknowledged
     await check_log(field, load)
 
