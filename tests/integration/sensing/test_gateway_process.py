@@ -17,7 +17,7 @@ from chengnao.kernel.database import Database
 from chengnao.kernel.health import read_health
 from chengnao.kernel.settings import Settings, load_secrets
 from chengnao.sensing.gateways import process
-from chengnao.sensing.protocols import hj212
+from chengnao.sensing.protocols import coap, hj212
 from tests.support.ports import free_block
 
 from .conftest import token
@@ -135,3 +135,21 @@ async def test_full_log_is_told_and_nothing_acknowledged_is_lost(gateway: Gatewa
     finally:
         config.max_bytes = room
         await bus.jetstream.update_stream(config)
+
+
+async def test_coap_and_lorawan_are_served(gateway: Gateway) -> None:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    class Device(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, peer: Any) -> None:
+            heard.put_nowait(data)
+
+    place = ("127.0.0.1", gateway.settings.port("coap"))
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Device, remote_addr=place)
+    transport.sendto(coap.encode("CON", 0, 77, b""))
+    pong = coap.decode(await asyncio.wait_for(heard.get(), 5))
+    assert isinstance(pong, coap.Message)
+    assert (pong.type, pong.mid) == ("RST", 77)
+    transport.close()
+    answer = await gateway.client.post("/lorawan", json={"deviceInfo": {"devEui": "00" * 8}, "fPort": 1})
+    assert [each["code"] for each in answer.json()["rejected"]] == ["unknown_device"]
