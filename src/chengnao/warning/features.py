@@ -5,7 +5,8 @@ from dataclasses import replace
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import Invalid
-from chengnao.sensing.open.features.model import Collection, Feature, Features, Question
+from chengnao.sensing.open.features.collection import Collection
+from chengnao.sensing.open.features.model import Feature, Features, Question
 from chengnao.warning.model import DeviceWarning
 from chengnao.warning.repository import WarningRepository
 

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any, TypeVar
 
 import frost_sta_client as fsc
@@ -381,3 +382,51 @@ async def test_creating_says_what_is_wrong(platform: Served, stations: list[str]
     place = {"location": {"type": "Point", "coordinates": [106.7, 29.7]}, "Things": [{"@iot.id": stations[0]}]}
     moved = await writer.post("/Locations", json=place)
     assert moved.json()["location"]["coordinates"] == [106.7, 29.7]
+
+
+OF_THINGS = {
+    "text": (
+        "name", "description", "properties/unit_id", "id", "Locations/name", "Datastreams/id", "Datastreams/name",
+        "Datastreams/ObservedProperty/name", "Datastreams/unitOfMeasurement/symbol", "'水'", "''", "concat(name, 'x')",
+        "toupper(name)", "substring(name, -5, 99999999999)", "trim(' x ')",
+    ),
+    "number": (
+        "properties/interval_seconds", "length(name)", "-3", "1e308", "indexof(name, '站')", "year(now())", "2 div 0",
+        "5 mod 0", "round(2.5)", "geo.distance(Locations/location, geography'POINT(0 0)')", "fractionalseconds(now())",
+    ),
+    "time": (
+        "now()", "HistoricalLocations/time", "date(now())", "mindatetime()", "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+    ),
+}  # fmt: skip
+OF_OBSERVATIONS = {
+    "text": ("resultQuality", "'good'", "id", "substring(resultQuality, 1, 2)", "toupper(resultQuality)"),
+    "number": ("result", "-7", "1e308", "result div 0", "length(id)", "minute(resultTime)", "ceiling(result)"),
+    "time": ("phenomenonTime", "parameters/receivedAt", "now()", "date(resultTime)", "9999-12-31T23:59:59Z"),
+}
+
+
+def any_filter(random: Random, leaves: dict[str, tuple[str, ...]], depth: int) -> str:
+    """A well-formed filter, whatever it means."""
+    if depth and random.random() < 0.5:
+        left, right = any_filter(random, leaves, depth - 1), any_filter(random, leaves, depth - 1)
+        return random.choice((f"({left} and {right})", f"({left} or {right})", f"not ({left})"))
+    kind = random.choice(tuple(leaves))
+    left, right = random.choice(leaves[kind]), random.choice(leaves[kind])
+    if kind == "text" and random.random() < 0.5:
+        return f"{random.choice(('startswith', 'endswith', 'contains', 'substringof'))}({left}, {right})"
+    if kind == "number":
+        left = f"({left} {random.choice(('add', 'sub', 'mul', 'div', 'mod'))} {right})"
+    return f"{left} {random.choice(('eq', 'ne', 'gt', 'ge', 'lt', 'le'))} {right}"
+
+
+async def test_whatever_is_asked_is_answered_or_refused(platform: Served, stations: list[str]) -> None:
+    client = await reader(platform)
+    random, answered = Random(20261125), 0
+    for number in range(120):
+        path, leaves = (("/Things", OF_THINGS), ("/Observations", OF_OBSERVATIONS))[number % 2]
+        condition = any_filter(random, leaves, 3)
+        answer = await client.get(path, params={"$filter": condition, "$top": "3"})
+        assert answer.status_code in {200, 400}, (path, condition, answer.text)
+        answered += answer.status_code == 200
+    assert answered > 90

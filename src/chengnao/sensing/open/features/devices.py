@@ -2,7 +2,8 @@
 
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.database import UnitOfWork
-from chengnao.sensing.open.features.model import Collection, Feature, Features, Question
+from chengnao.sensing.open.features.collection import Collection
+from chengnao.sensing.open.features.model import Feature, Features, Question
 from chengnao.sensing.open.features.repository import QUERYABLES, FeatureRepository
 
 

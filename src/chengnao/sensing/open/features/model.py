@@ -1,13 +1,11 @@
-"""A collection of features, as a module offers it, and a question to it."""
+"""Features, and a question to a collection of them."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
-from chengnao.kernel.access.model import Scope
-from chengnao.kernel.database import UnitOfWork
 from chengnao.kernel.errors import Invalid
 
 DEFAULT_LIMIT = 10
@@ -52,19 +50,6 @@ class Features:
 
     items: Sequence[Feature]
     matched: int
-
-
-@dataclass(frozen=True)
-class Collection:
-    """`action` is the right that it asks for; `queryables` are properties that can be asked for by their value."""
-
-    id: str
-    title: str
-    description: str
-    action: str
-    queryables: Sequence[str]
-    ask: Callable[[UnitOfWork, Scope, Question], Awaitable[Features]]
-    one: Callable[[UnitOfWork, Scope, str], Awaitable[Feature | None]]
 
 
 def parse_question(given: Mapping[str, str], queryables: Sequence[str]) -> Question:

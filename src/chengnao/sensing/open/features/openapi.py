@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chengnao.sensing.open.features.model import DEFAULT_LIMIT, MAX_LIMIT, Collection
+from chengnao.sensing.open.features.collection import Collection
+from chengnao.sensing.open.features.model import DEFAULT_LIMIT, MAX_LIMIT
 
 
 def describe(base: str, collections: Sequence[Collection]) -> dict[str, Any]:

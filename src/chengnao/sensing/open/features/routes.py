@@ -11,7 +11,8 @@ from fastapi.routing import APIRoute
 
 from chengnao.kernel.errors import ChengnaoError, NotFound
 from chengnao.kernel.web import CurrentPrincipal, ScopeDep, UowDep, check
-from chengnao.sensing.open.features.model import CRS84, Collection, Question, parse_question
+from chengnao.sensing.open.features.collection import Collection
+from chengnao.sensing.open.features.model import CRS84, Question, parse_question
 from chengnao.sensing.open.features.openapi import describe
 
 ROOT = "/ogc"

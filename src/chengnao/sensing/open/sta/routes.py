@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
+from clickhouse_connect.driver.exceptions import DatabaseError
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import DataError
@@ -45,8 +46,8 @@ class _Route(APIRoute):
                 return await handle(request)
             except ChengnaoError as error:
                 return _refused(error)
-            except DataError as error:  # a number or a time beyond what the database can reckon with
-                reason = str(error.orig).splitlines()[0][:120]
+            except (DataError, DatabaseError) as error:  # a number or a time beyond what an engine can reckon with
+                reason = str(getattr(error, "orig", error)).splitlines()[0][:120]
                 return _refused(Invalid("invalid_request", field="$filter", reason=reason))
 
         return handled
