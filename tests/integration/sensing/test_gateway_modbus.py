@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from pymodbus import FramerType
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
@@ -52,9 +53,9 @@ def controller(unit: int, flow: float = 12.5, *, gap: bool = False) -> SimDevice
 
 
 @asynccontextmanager
-async def serving(*devices: SimDevice, port: int = 0) -> AsyncIterator[int]:
+async def serving(*devices: SimDevice, port: int = 0, framer: FramerType = FramerType.SOCKET) -> AsyncIterator[int]:
     port = port or free_port()
-    server = ModbusTcpServer(list(devices), address=("127.0.0.1", port))
+    server = ModbusTcpServer(list(devices), framer=framer, address=("127.0.0.1", port))
     await server.serve_forever(background=True)
     try:
         yield port
@@ -134,6 +135,15 @@ async def test_all_registers_of_a_map(running: Running, bus: Bus) -> None:
             "frequency": (pytest.approx(45.0), "good"),
             "total": (pytest.approx(10_000.0), "good"),
         }
+
+
+@pytest.mark.parametrize("framing", ["rtu", "ascii"])
+async def test_a_serial_line_passed_on_byte_by_byte(running: Running, bus: Bus, framing: str) -> None:
+    async with serving(controller(1), controller(2, 2.0), framer=FramerType(framing)) as port:
+        lines = (station("pump-1", port, framing=framing), station("pump-2", port, framing=framing, unit=2))
+        await running.register(*lines)
+        assert (await until_logged(bus, "pump-2", 8))["flow"] == (2.0, "good")
+        assert (await until_logged(bus, "pump-1", 8))["flow"] == (12.5, "good")
 
 
 async def test_a_device_that_refuses_gaps_is_read_in_parts(running: Running, bus: Bus) -> None:

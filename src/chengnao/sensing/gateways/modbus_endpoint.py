@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from pymodbus import FramerType
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
@@ -32,16 +33,19 @@ MAX_CONNECTING = 64
 MAX_ORDERS = 100
 _READERS = {"holding": "read_holding_registers", "input": "read_input_registers", "coil": "read_coils",
             "discrete": "read_discrete_inputs"}  # fmt: skip
+_FRAMINGS = {"tcp": FramerType.SOCKET, "rtu": FramerType.RTU, "ascii": FramerType.ASCII}
 _ILLEGAL_ADDRESS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a device's settings say: `host`, `port` (502), `unit` (1), `map`, `seconds` between polls (the device's
-    interval), `timeout` of a request in seconds (3), `retries` of a request (1)."""
+    """What a device's settings say: `host`, `port` (502), `framing` (`tcp`, or `rtu` and `ascii` where a serial line is
+    passed on byte by byte), `unit` (1), `map`, `seconds` between polls (the device's interval), `timeout` of a request
+    in seconds (3), `retries` of a request (1)."""
 
     host: str
     port: int
+    framing: FramerType
     unit: int
     map: RegisterMap
     seconds: float
@@ -57,9 +61,13 @@ def target_of(entry: Entry, maps: Mapping[str, RegisterMap]) -> Target:
         raise _wrong("host", host)
     if not isinstance(name, str) or name not in maps:
         raise _wrong("map", name, ", ".join(maps))
+    framing = settings.get("framing", "tcp")
+    if framing not in _FRAMINGS:
+        raise _wrong("framing", framing, ", ".join(_FRAMINGS))
     return Target(
         host,
         int(_number(settings, "port", 502, 1, 65535)),
+        _FRAMINGS[framing],
         int(_number(settings, "unit", 1, 0, 255)),
         maps[name],
         _number(settings, "seconds", entry.interval_seconds, 0.1, 86_400 * 31),
@@ -190,7 +198,12 @@ class Endpoint:
             return False
         target = first.target
         client = AsyncModbusTcpClient(
-            self._host, port=self._port, timeout=target.timeout, retries=target.retries, reconnect_delay=0
+            self._host,
+            port=self._port,
+            framer=target.framing,
+            timeout=target.timeout,
+            retries=target.retries,
+            reconnect_delay=0,
         )
         async with self._common.connecting:
             try:
