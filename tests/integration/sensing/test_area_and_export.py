@@ -1,8 +1,13 @@
 """The newest readings of an area and readings in bulk, over HTTP."""
 
+import asyncio
 import io
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -137,6 +142,28 @@ async def test_export_is_a_parquet_file_of_what_may_be_seen(
     assert sum(row["count"] for row in hours) in range(1, 90)
     backwards = await steward.get("/api/readings/export", params={"from": SPAN["to"], "to": SPAN["from"]})
     assert backwards.status_code == 400
+
+
+async def test_export_from_the_command_line(
+    world: World, readings: ReadingsStore, settings: Settings, database_url: str, tmp_path: Path
+) -> None:
+    await fill(readings)
+    file = tmp_path / "out.parquet"
+    environment = os.environ | {"CHENGNAO_HOME": str(settings.home), "CHENGNAO_DATABASE_URL": database_url}
+    day = (NOW - timedelta(days=1)).date().isoformat()
+
+    def run(*more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from chengnao.app.cli import main; main()", "readings", "export", str(file)]
+        return subprocess.run([*command, *more], env=environment, capture_output=True, text=True, check=False)
+
+    done = await asyncio.to_thread(
+        run, "--from", day, "--to", "2199-12-31", "--device", "here-01", "--metric", "pressure"
+    )
+    assert done.returncode == 0, done.stderr
+    assert pq.read_table(file).num_rows == 90
+    wrong = await asyncio.to_thread(run, "--from", "yesterday", "--to", day)
+    assert wrong.returncode != 0
+    assert "2026-11-25" in wrong.stderr + wrong.stdout
 
 
 async def test_one_export_at_a_time_for_a_person(steward: httpx.AsyncClient, app: FastAPI, world: World) -> None:
