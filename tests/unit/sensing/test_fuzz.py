@@ -147,15 +147,8 @@ class Line:
         self._spoken.summary([piece for piece in pieces if not isinstance(piece, Refusal)])
 
 
-def landed(protocol: str) -> Wire[Any]:
-    try:
-        return wire(protocol)
-    except ModuleNotFoundError:
-        pytest.skip("not there yet")
-
-
 def ready(protocol: str) -> Wire[Any]:
-    spoken = landed(protocol)
+    spoken = wire(protocol)
     if not seeds(protocol):
         pytest.skip("not run: no data (no recorded frames of this protocol)")
     return spoken
@@ -219,7 +212,7 @@ def test_every_cut_gives_the_same_frames(protocol: str) -> None:
 
 @pytest.mark.parametrize("protocol", wire_names())
 def test_commands_that_cannot_be_are_refused_by_name(protocol: str) -> None:
-    spoken = landed(protocol)
+    spoken = wire(protocol)
     if spoken.dialogue is None:
         pytest.skip("decoded only")
     with pytest.raises(ChengnaoError):
