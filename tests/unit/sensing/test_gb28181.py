@@ -388,6 +388,14 @@ def test_alarms() -> None:
     assert of_channel.device == channel
 
 
+def test_what_stands_deep_and_once_is_told_at_the_top() -> None:
+    assert one(alarm()).fields()["AlarmType"] == "2"
+    assert one(page(1, B)).fields()["Name"] == "门"
+    two = one(page(2, A, B)).fields()
+    assert "Name" not in two
+    assert two["DeviceID"] == CAMERA
+
+
 def test_positions_are_decoded_and_never_become_readings() -> None:
     raw = message(notify("MobilePosition", "<Longitude>106.5</Longitude><Latitude>29.5</Latitude>"), "NOTIFY")
     assert one(raw).fields()["Longitude"] == "106.5"

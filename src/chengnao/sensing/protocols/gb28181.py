@@ -104,13 +104,15 @@ class Message:
         return "" if self.document is None else self.document.text("CmdType")
 
     def fields(self) -> dict[str, Any]:
+        """Headers and the body's values; an element that occurs only once is told at the top too, however deep."""
         found: dict[str, Any] = {}
         for name, value in self.headers:
             key = name.replace("-", "_")
             found[key] = f"{found[key]}, {value}" if key in found else value
         found |= {"start": self.start, "content_length": self.declared}
         if self.document is not None:
-            found |= {"charset": self.document.charset, "root": self.document.root, **self.document.values}
+            found |= _single(self.document.values) | {"charset": self.document.charset, "root": self.document.root}
+            found |= self.document.values
         elif self.body:
             found["body"] = _text(self.body)[0]
         return found
@@ -271,6 +273,24 @@ def _text(body: bytes) -> tuple[str, str]:
         return body.decode("gb18030"), "gb18030"
     except UnicodeDecodeError:
         return body.decode("gb18030", "replace"), "broken"
+
+
+def _single(values: Any) -> dict[str, str]:
+    """The texts that stand under a name which occurs nowhere else."""
+    texts: dict[str, list[str]] = {}
+
+    def look(under: Any, name: str) -> None:
+        if isinstance(under, dict):
+            for key, value in under.items():
+                look(value, key)
+        elif isinstance(under, list):
+            for value in under:
+                look(value, name)
+        else:
+            texts.setdefault(name, []).append(under)
+
+    look(values, "")
+    return {name: found[0] for name, found in texts.items() if len(found) == 1}
 
 
 def text_of(values: Any, name: str) -> str:
