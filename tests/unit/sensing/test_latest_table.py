@@ -14,8 +14,8 @@ def test_newest_by_its_own_time_stands_and_at_one_time_the_last_received() -> No
     table.put(to_table([Reading("d", "m", NOON, 1.0, NOON), Reading("d", "m", NOON - timedelta(hours=1), 2.0, NOON)]))
     table.put(to_table([Reading("d", "m", NOON, 3.0, NOON + timedelta(seconds=2), Quality.LATE)]))
     table.put(to_table([Reading("d", "m", NOON, 4.0, NOON + timedelta(seconds=1))]))
-    assert table.of("d") == [Newest("m", NOON, 3.0, "late")]
-    assert table.of("nobody") == []
+    assert table.of(["d", "nobody"]) == {"d": [Newest("m", NOON, 3.0, "late")]}
+    assert table.of(["nobody"]) == {}
 
 
 def test_any_order_of_many_series_in_many_batches() -> None:
@@ -39,4 +39,4 @@ def test_any_order_of_many_series_in_many_batches() -> None:
         table.put(to_table(rows[start : start + 700]))
     assert len(table) == len(expected)
     for (device, metric), row in expected.items():
-        assert table.of(device, metric) == [Newest(metric, row.time, row.value, "good")]
+        assert table.of([device], metric) == {device: [Newest(metric, row.time, row.value, "good")]}

@@ -81,7 +81,10 @@ async def latest_of_area(
             "division_code": device.division_code,
             "lon": device.lon,
             "lat": device.lat,
-            "readings": [each._asdict() for each in newest.get(device.id, ())],
+            "readings": [
+                {"metric": each.metric, "time": each.time, "value": each.value, "quality": each.quality}
+                for each in newest.get(device.id, ())
+            ],
         }
         for device in devices
     ]

@@ -81,16 +81,23 @@ class LatestTable:
         self._time[at], self._received[at] = time[order], received[order]
         self._value[at], self._quality[at] = value[order], quality[order]
 
-    def of(self, device: str, metric: str = "") -> list[Newest]:
-        """The newest reading of each metric of the device, or of one metric."""
-        found = []
-        at = self._first.get(device, _NONE)
-        while at != _NONE:
-            name = self._metrics[self._metric_of[at]]
-            if not metric or metric == name:
-                moment = datetime.fromtimestamp(int(self._time[at]) / 1000, UTC)
-                found.append(Newest(name, moment, float(self._value[at]), _QUALITIES[self._quality[at]]))
-            at = self._following[at]
+    def of(self, devices: Sequence[str], metric: str = "") -> dict[str, list[Newest]]:
+        """The newest reading of each metric, or of one, by device; one never heard of is left out."""
+        owners, series = [], []
+        for device in devices:
+            at = self._first.get(device, _NONE)
+            while at != _NONE:
+                if not metric or self._metrics[self._metric_of[at]] == metric:
+                    owners.append(device)
+                    series.append(at)
+                at = self._following[at]
+        rows = np.array(series, np.int64)
+        columns = (self._time[rows] / 1000).tolist(), self._value[rows].tolist(), self._quality[rows].tolist()
+        found: dict[str, list[Newest]] = {}
+        for device, at, time, value, quality in zip(owners, series, *columns, strict=True):
+            moment = datetime.fromtimestamp(time, UTC)
+            each = Newest(self._metrics[self._metric_of[at]], moment, value, _QUALITIES[quality])
+            found.setdefault(device, []).append(each)
         return found
 
     def _number_of(self, metric: str) -> int:
@@ -140,7 +147,7 @@ class LatestValues:
     async def of(self, devices: Sequence[str], metric: str = "") -> Mapping[str, list[Newest]]:
         """By device; one never heard of is left out. Raises Unavailable where only the store knows and is away."""
         if self.ready:
-            return {device: found for device in devices if (found := self._table.of(device, metric))}
+            return self._table.of(devices, metric)
         newest: dict[str, list[Newest]] = {}
         for row in (await self._store.latest(list(devices))).to_pylist():
             if not metric or row["metric"] == metric:
