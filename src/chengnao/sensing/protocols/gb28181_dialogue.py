@@ -11,7 +11,8 @@ from typing import Any
 
 from chengnao.kernel.errors import Invalid
 from chengnao.sensing.protocols import gb28181_digest as digest
-from chengnao.sensing.protocols.gb28181 import Message, answer, field_text, field_time, text_of, user_of
+from chengnao.sensing.protocols.gb28181 import Message, answer, field_text, field_time, user_of
+from chengnao.sensing.protocols.gb28181_document import text_of
 from chengnao.sensing.protocols.gb28181_queries import COMMANDS, Queries, Server
 from chengnao.sensing.protocols.gb28181_stream import Framer
 from chengnao.sensing.protocols.shape import (

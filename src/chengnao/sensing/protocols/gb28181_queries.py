@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from chengnao.kernel.errors import Invalid
-from chengnao.sensing.protocols.gb28181 import Document, Message, answer, encode, field_time, text_of
+from chengnao.sensing.protocols.gb28181 import Message, answer, encode, field_time
+from chengnao.sensing.protocols.gb28181_document import Document, text_of
 from chengnao.sensing.protocols.shape import Act, Command, Known, Now, Receipt, Refusal, Refused, Reply, Report, Value
 
 ANSWER_SECONDS = 60.0

@@ -18,9 +18,9 @@ from chengnao.sensing.protocols.gb28181 import (
     Message,
     build,
     declared_length,
-    document_end,
     parse_head,
 )
+from chengnao.sensing.protocols.gb28181_document import document_end
 from chengnao.sensing.protocols.shape import Refusal
 
 _MAX_GARBAGE = 4096
