@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeVar
@@ -110,6 +112,14 @@ class EdgeService:
             Route("/edge/receipts", self._receipts, methods=["POST"]),
         ]
 
+    @asynccontextmanager
+    async def _unit_of_work(self) -> AsyncIterator[UnitOfWork]:
+        try:
+            async with self._database.unit_of_work() as uow:
+                yield uow
+        except (SQLAlchemyError, OSError) as error:
+            raise Unavailable("database_unavailable") from error
+
     async def _edge(self, request: Request) -> Edge:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not secret:
@@ -127,18 +137,15 @@ class EdgeService:
         hello = _parsed(Hello, await _body(request, _MAX_TOLD))
         now = real_now()
         status = hello.status | {"clock_offset": round((hello.at - now).total_seconds(), 3)}
-        try:
-            async with self._database.unit_of_work() as uow:
-                repository = EdgeRepository(uow.session)
-                edge = await service.require_edge(uow, Scope(), known.id, lock=True)
-                told = [Happening(each.id, edge.id, each.at, each.kind, each.detail) for each in hello.told]
-                await service.hear(uow, edge, status, told)
-                sequence = await repository.progress(edge.id, hello.epoch)
-                mark = await self._marks.of(uow, _scope(edge))
-                waiting = await CommandRepository(uow.session).waiting_devices()
-                await uow.commit()
-        except (SQLAlchemyError, OSError) as error:
-            raise Unavailable("database_unavailable") from error
+        async with self._unit_of_work() as uow:
+            repository = EdgeRepository(uow.session)
+            edge = await service.require_edge(uow, Scope(), known.id, lock=True)
+            told = [Happening(each.id, edge.id, each.at, each.kind, each.detail) for each in hello.told]
+            await service.hear(uow, edge, status, told)
+            sequence = await repository.progress(edge.id, hello.epoch)
+            mark = await self._marks.of(uow, _scope(edge))
+            waiting = await CommandRepository(uow.session).waiting_devices()
+            await uow.commit()
         return _json(
             {
                 "edge": {"id": edge.id, "name": edge.name},
@@ -167,14 +174,11 @@ class EdgeService:
     async def _registry(self, request: Request) -> Response:
         """All devices of the edge's scope; a 304 where they are those that the edge has."""
         edge = await self._edge(request)
-        try:
-            async with self._database.unit_of_work() as uow:
-                mark = await self._marks.of(uow, _scope(edge), now=True)
-                if request.headers.get("if-none-match") == mark:
-                    return Response(status_code=304)
-                devices = await SnapshotRepository(uow.session).all(_scope(edge))
-        except (SQLAlchemyError, OSError) as error:
-            raise Unavailable("database_unavailable") from error
+        async with self._unit_of_work() as uow:
+            mark = await self._marks.of(uow, _scope(edge), now=True)
+            if request.headers.get("if-none-match") == mark:
+                return Response(status_code=304)
+            devices = await SnapshotRepository(uow.session).all(_scope(edge))
         body = await asyncio.to_thread(
             orjson.dumps,
             {"mark": mark, "division_code": edge.division_code, "unit_id": edge.unit_id, "devices": devices},
@@ -186,11 +190,8 @@ class EdgeService:
         """Whether a machine that speaks to the edge may: asked by the hash of its secret."""
         await self._edge(request)
         digest = str(_object(await _body(request, 4096)).get("digest", ""))[:64]
-        try:
-            async with self._database.unit_of_work() as uow:
-                token = await AccessRepository(uow.session).token_of(digest, real_now())
-        except (SQLAlchemyError, OSError) as error:
-            raise Unavailable("database_unavailable") from error
+        async with self._unit_of_work() as uow:
+            token = await AccessRepository(uow.session).token_of(digest, real_now())
         if token is None or token.role is not Role.GATEWAY:
             return _json({"token": None})
         shown = {"id": token.id, "name": token.name, "division_code": token.division_code, "unit_id": token.unit_id}
@@ -202,7 +203,7 @@ class EdgeService:
         device = str(_object(await _body(request, 4096)).get("device", ""))
         if not self._is_of(device, edge):
             raise NotFound("not_found", kind="设备 device", id=device[:64])
-        async with self._database.unit_of_work() as uow:
+        async with self._unit_of_work() as uow:
             command = await commands.claim(uow, device)
             await uow.commit()
         if command is None:
@@ -215,7 +216,7 @@ class EdgeService:
         edge = await self._edge(request)
         command_id = request.path_params["command_id"]
         told = _object(await _body(request, 16 * 1024))
-        async with self._database.unit_of_work() as uow:
+        async with self._unit_of_work() as uow:
             command = await CommandRepository(uow.session).command(_scope(edge), command_id)
             if command is None:
                 raise commands.command_not_found(command_id)
@@ -232,7 +233,7 @@ class EdgeService:
         edge = await self._edge(request)
         told = _object(await _body(request, _MAX_TOLD)).get("receipts")
         answers = [_parsed(_Answer, orjson.dumps(each)) for each in (told if isinstance(told, list) else [])[:500]]
-        async with self._database.unit_of_work() as uow:
+        async with self._unit_of_work() as uow:
             for each in answers:
                 if self._is_of(each.device, edge):
                     await commands.take_receipt(uow, each.device, Receipt(each.key, each.ok, each.detail))
