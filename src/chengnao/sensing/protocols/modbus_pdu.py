@@ -113,7 +113,8 @@ def plausible(pdu: bytes) -> bool:
         return pdu[3:] in {b"\0\0", b"\xff\0"}
     if found is None or found.kind != "request" or found.function not in _READ:
         return found is not None
-    return 1 <= found.values["count"] <= (MAX_BITS if found.function in _BITS else MAX_REGISTERS)
+    count: int = found.values["count"]
+    return 1 <= count <= (MAX_BITS if found.function in _BITS else MAX_REGISTERS)
 
 
 def _request(function: int, pdu: bytes) -> Pdu | None:
