@@ -6,6 +6,7 @@ disk; what cannot be taken in is held in the quarantine, and neither a flood nor
 
 import asyncio
 import logging
+import socket
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -41,6 +42,8 @@ QUIET_SECONDS = 2.0
 MAX_CONNECTIONS = 5_000
 MAX_UNANSWERED = 4_000
 MAX_REFUSED_A_MINUTE = 300
+DATAGRAM_ROOM = 4 * 1024 * 1024
+"""Bytes of datagrams that wait to be read; the system may grant less (`net.core.rmem_max`)."""
 _MAX_UNKNOWN = 10_000
 
 
@@ -80,6 +83,8 @@ class LineGateway:
             self._datagrams, _ = await loop.create_datagram_endpoint(
                 lambda: _Datagrams(self), (host, self.address[1]), reuse_port=shared or None
             )
+            # The system's own room holds about a hundred messages, and thousands of devices may speak at once.
+            self._datagrams.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, DATAGRAM_ROOM)
         self.serving = True
 
     async def run(self) -> None:
