@@ -26,9 +26,12 @@ class SubscriptionRepository(Repository):
         row = await self.session.scalar(query)
         return None if row is None else _subscription(row)
 
-    async def secret(self, subscription_id: str) -> bytes | None:
-        """The sealed secret."""
-        return await self.session.scalar(select(SubscriptionRow.secret).where(SubscriptionRow.id == subscription_id))
+    async def secrets(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """The sealed secrets of these subscriptions."""
+        found = await self.session.execute(
+            select(SubscriptionRow.id, SubscriptionRow.secret).where(SubscriptionRow.id.in_(ids))
+        )
+        return {row.id: row.secret for row in found}
 
     async def subscriptions(self, scope: Scope, request: PageRequest) -> Page[Subscription]:
         query = select(SubscriptionRow).where(scope.where(SubscriptionRow)).order_by(SubscriptionRow.id)

@@ -97,7 +97,10 @@ async def note_result(uow: UnitOfWork, subscription: Subscription, delivery: Del
     if not result.problem:
         ended = {"state": DeliveryState.DELIVERED.value, "attempts": attempts, "ended_at": now, "last_error": None}
         await repository.move(delivery.sequence, ended)
-        await repository.change(subscription.id, {"delivered_at": now, "failing_since": None, "last_error": None})
+        said = subscription.delivered_at
+        # Told once a second, not for each event: deliveries that run together would wait for one another's row.
+        if subscription.failing_since is not None or said is None or now - said > timedelta(seconds=1):
+            await repository.change(subscription.id, {"delivered_at": now, "failing_since": None, "last_error": None})
         return
     values: dict[str, Any] = {"attempts": attempts, "last_error": result.problem}
     if attempts >= MAX_ATTEMPTS:
