@@ -21,8 +21,9 @@ FRESH_SECONDS = 15.0
 
 class _Columns:
     def __init__(self, cells: list[Cell]) -> None:
-        self.division: npt.NDArray[np.str_] = np.array([cell.division_code for cell in cells], np.str_)
-        self.unit: npt.NDArray[np.str_] = np.array([cell.unit_id or "" for cell in cells], np.str_)
+        codes = np.array([cell.division_code for cell in cells], np.str_)
+        self.divisions: npt.NDArray[np.str_]
+        self.divisions, self.division = np.unique(codes, return_inverse=True)
         self.count = np.array([cell.count for cell in cells], np.int64)
         self.faulty = np.array([cell.faulty for cell in cells], np.int64)
         self.lon = np.array([cell.lon for cell in cells], np.float64)
@@ -41,15 +42,14 @@ class DeviceGrid:
         self._reading: asyncio.Task[_Columns] | None = None
 
     async def clusters(self, scope: Scope, box: Box, cell: float) -> list[Cluster]:
-        """One cluster for each cell of `cell` degrees; a fine cell is in the box where the mean of its devices is."""
+        """One cluster for each cell of `cell` degrees, whatever the unit of the scope; a fine cell is in the box where
+        the mean of its devices is."""
         columns = await self._fresh()
         lon, lat = columns.lon / columns.count, columns.lat / columns.count
         west, south, east, north = box
         keep = (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
         if scope.division_code != CITY:
-            keep &= np.char.startswith(columns.division, scope.division_code)
-        if scope.unit_id is not None:
-            keep &= columns.unit == scope.unit_id
+            keep &= np.char.startswith(columns.divisions, scope.division_code)[columns.division]
         across = np.floor(lon[keep] / cell).astype(np.int64)
         down = np.floor(lat[keep] / cell).astype(np.int64)
         _, group = np.unique(across * np.int64(1_000_000_007) + down, return_inverse=True)

@@ -121,7 +121,7 @@ async def map_devices(
     count = await repository.count_in(scope, box, GATHERED_AT_ONCE + 1)
     if count > DRAWN_ONE_BY_ONE:
         cell = 360 / 2**zoom / 8  # an eighth of a map tile
-        if count > GATHERED_AT_ONCE and cell >= GRID_CELL:
+        if count > GATHERED_AT_ONCE and cell >= GRID_CELL and scope.unit_id is None:
             gathered = await grid.clusters(scope, box, cell)
         else:
             gathered = await repository.clusters_in(scope, box, cell)

@@ -15,6 +15,7 @@ class DeviceRow(Base, Owned):
         # A device that is gone leaves its address to the one that follows it.
         Index("ux_devices_address", "protocol", "address", unique=True, postgresql_where=text("life <> 'retired'")),
         Index("ix_devices_class", "class_code", "id"),
+        Index("ix_devices_class_life", "class_code", "life"),
         Index("ix_devices_faulty", "id", postgresql_where=text("faults <> '[]'::jsonb")),
         Index("ix_devices_upkeep_due", "upkeep_due", postgresql_where=text("upkeep_due IS NOT NULL")),
     )

@@ -177,7 +177,9 @@ async def discard_discovered(body: DiscardIn, principal: Writer, scope: ScopeDep
 
 
 @router.get("/devices/{device_id}/findings")
-async def findings_of_device(device_id: DeviceId, principal: Reader, scope: ScopeDep, uow: UowDep) -> list[DeviceFindingOut]:
+async def findings_of_device(
+    device_id: DeviceId, principal: Reader, scope: ScopeDep, uow: UowDep
+) -> list[DeviceFindingOut]:
     """What is odd about the device: a twin that claims its address, floods, a wrong clock, frames that are wrong."""
     device = await require_device(uow, scope, device_id)
     names = {(device.protocol, device.address or device.id), (Protocol.HTTP, device.id), (Protocol.MQTT, device.id)}

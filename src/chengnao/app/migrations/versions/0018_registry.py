@@ -32,6 +32,7 @@ def upgrade() -> None:
     retired = sa.text("life <> 'retired'")
     op.create_index("ux_devices_address", "devices", ["protocol", "address"], unique=True, postgresql_where=retired)
     op.create_index("ix_devices_class", "devices", ["class_code", "id"])
+    op.create_index("ix_devices_class_life", "devices", ["class_code", "life"])
     op.create_index("ix_devices_faulty", "devices", ["id"], postgresql_where=sa.text("faults <> '[]'::jsonb"))
     due = sa.text("upkeep_due IS NOT NULL")
     op.create_index("ix_devices_upkeep_due", "devices", ["upkeep_due"], postgresql_where=due)
