@@ -80,7 +80,8 @@ class DeviceLists(Repository):
         self, scope: Scope, wanted: DeviceFilter, request: PageRequest, after: str | None = None
     ) -> DevicePage:
         """A part of the list; `after` an id is as fast at the end of the list as at its beginning."""
-        conditions = [scope.where(DeviceRow), *_conditions(wanted)]
+        rare = await self._are_rare(wanted.words)
+        conditions = [scope.where(DeviceRow), *_conditions(wanted, by_keys=rare)]
         hits = select(DeviceRow.id).where(*conditions).limit(COUNTED + 1).cte("hits").prefix_with("MATERIALIZED")
         first = select(hits.c.id).order_by(hits.c.id)
         if after is not None:
@@ -101,6 +102,13 @@ class DeviceLists(Repository):
         query = query.offset(request.offset) if after is None else query.where(DeviceRow.id > after)
         ids = list(await self.session.scalars(query))
         return DevicePage(await self._in_order(ids), COUNTED, request.page, request.size, more=True)
+
+    async def _are_rare(self, words: str) -> bool:
+        """Whether so few devices hold the words' pairs that it pays to look them up first."""
+        some = select(SearchRow.device_id).where(_holds(words)).limit(2 * COUNTED + 1).subquery()
+        if len(words) < 2:
+            return False
+        return (await self.session.scalar(select(func.count()).select_from(some)) or 0) <= 2 * COUNTED
 
     async def _in_order(self, ids: Sequence[str]) -> list[Device]:
         query = select(DeviceRow).where(DeviceRow.id.in_(ids)).order_by(DeviceRow.id)
@@ -214,9 +222,12 @@ def _named(words: str, *, by_keys: bool) -> list[ColumnElement[bool]]:
     columns = (DeviceRow.id, DeviceRow.name, DeviceRow.address, DeviceRow.serial)
     found = [or_(*(contains(each, words) for each in columns))]
     if by_keys and len(words) > 1:
-        keys = literal(search_keys(words), ARRAY(String))
-        found.append(DeviceRow.id.in_(select(SearchRow.device_id).where(SearchRow.keys.contains(keys))))
+        found.append(DeviceRow.id.in_(select(SearchRow.device_id).where(_holds(words))))
     return found
+
+
+def _holds(words: str) -> ColumnElement[bool]:
+    return SearchRow.keys.contains(literal(search_keys(words), ARRAY(String)))
 
 
 def _status(status: Status) -> ColumnElement[bool]:
