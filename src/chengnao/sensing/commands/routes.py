@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Depends, Path, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from chengnao.kernel.access.model import Principal, Scope
 from chengnao.kernel.database import UnitOfWork
@@ -30,6 +31,18 @@ class CommandIn(BaseModel):
     arguments: Annotated[dict[str, Any], Field(max_length=50)] = {}
     reason: Annotated[str, Field(max_length=500)] = ""
     wait_seconds: Annotated[int, Field(ge=5, le=int(LONGEST.total_seconds()))] = 3600
+
+    @field_validator("arguments")
+    @classmethod
+    def _storable(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        """JSON can carry a NUL and half a character, and the database neither."""
+        try:
+            text = orjson.dumps(arguments)
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+        if b"\\u0000" in text or len(text) > 16_384:
+            raise ValueError("NUL (U+0000) in a text, or more than 16 KiB")
+        return arguments
 
 
 class Decision(BaseModel):
