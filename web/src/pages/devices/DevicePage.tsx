@@ -15,6 +15,7 @@ import { ReadingsChart } from '../../ui/ReadingsChart';
 import { useClassName, useMetricName } from '../../ui/names';
 import { Answered, Failed, Nothing } from '../../ui/states';
 import { useDo } from '../../ui/useDo';
+import { AskCommand, Commands } from './Commands';
 import { Credentials } from './Credentials';
 import { DeviceFrames } from './DeviceFrames';
 import { DeviceSettings } from './DeviceSettings';
@@ -63,6 +64,11 @@ export default function DevicePage() {
       <Panel title={t('device.settings')}>
         <DeviceSettings key={JSON.stringify([device.settings, device.points])} device={device} path={path} writes={writes} />
       </Panel>
+      {has('duty_officer', 'steward', 'operator', 'auditor') && (
+        <Panel title={t('devices.commands')} extra={has('duty_officer', 'steward', 'operator') && <AskCommand device={device.id} />}>
+          <Commands device={device.id} />
+        </Panel>
+      )}
       {writes && (
         <Panel title={t('device.credentials')}>
           <Credentials path={path} />

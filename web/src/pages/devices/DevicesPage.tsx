@@ -5,6 +5,7 @@ import { useSession } from '../../app/session';
 import { useTexts } from '../../i18n';
 import { useView } from '../../lib/view';
 import { Page } from '../../ui/Page';
+import { Commands } from './Commands';
 import { DeviceImports } from './DeviceImports';
 import { Discovered } from './Discovered';
 import { DeviceDrawer } from './DeviceDrawer';
@@ -12,8 +13,9 @@ import { DeviceTable } from './DeviceTable';
 import { QuarantineTable } from './QuarantineTable';
 
 const DeviceMap = lazy(() => import('./DeviceMap'));
-const tabs = ['list', 'map', 'discovered', 'imports', 'quarantine'] as const;
+const tabs = ['list', 'map', 'commands', 'discovered', 'imports', 'quarantine'] as const;
 const shownTo: Partial<Record<(typeof tabs)[number], readonly Role[]>> = {
+  commands: ['duty_officer', 'steward', 'operator', 'auditor'],
   discovered: ['steward', 'operator', 'auditor'],
   imports: ['steward', 'operator'],
   quarantine: ['steward', 'operator', 'auditor'],
@@ -38,6 +40,7 @@ export default function DevicesPage() {
           <DeviceMap onSelect={(id) => view.set({ device: id })} />
         </Suspense>
       )}
+      {tab === 'commands' && <Commands />}
       {tab === 'discovered' && <Discovered />}
       {tab === 'imports' && <DeviceImports />}
       {tab === 'quarantine' && <QuarantineTable />}
