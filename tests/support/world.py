@@ -69,6 +69,8 @@ from chengnao.sensing.commands.model import DeviceCommand, State, key_at
 from chengnao.sensing.commands.model import Effect as CommandEffect
 from chengnao.sensing.commands.repository import CommandRepository
 from chengnao.sensing.devices.importing import service as device_importing
+from chengnao.sensing.devices.importing.model import ImportState
+from chengnao.sensing.devices.importing.repository import DeviceImportRepository
 from chengnao.sensing.devices.model import Device, Protocol
 from chengnao.sensing.devices.service import put_all, require_device
 from chengnao.sensing.devices.upkeep.service import make_credential
@@ -307,6 +309,7 @@ async def _device_papers(uow: UnitOfWork, records: Records, mark: str) -> None:
     """A file of devices that was handed in, and a secret of the device."""
     actor = Principal(f"registrar-{records.division}", mark, "user", frozenset({Role.STEWARD}), records.division)
     job = await device_importing.open_import(uow, actor, new_id(), f"{mark}.csv", mark, crs="wgs84", dry_run=False)
+    await DeviceImportRepository(uow.session).change(job.id, state=ImportState.DONE.value)  # there is no file of it
     credential, _ = await make_credential(uow, actor, await require_device(uow, Scope.of(actor), records.ids["device"]))
     records.ids |= {"device_import": job.id, "credential": credential.id}
 

@@ -16,6 +16,12 @@ from chengnao.sensing.simulators.runner import Load, simulate
 from chengnao.sensing.simulators.simulations import simulation
 
 
+_INTERVAL_SECONDS = 900
+"""Of the city's time: some are asked, and some speak only when there is something to tell."""
+_READ_SECONDS = 10
+"""Of real time, between two questions to a meter."""
+
+
 @cache
 def _groups() -> tuple[Mapping[str, Any], ...]:
     text = (files("chengnao.demonstration") / "data" / "others.yaml").read_text("utf-8")
@@ -34,7 +40,7 @@ def other_devices() -> Iterator[Device]:
                 meters = group["meters"]
                 for place, address in enumerate(speaker.meters, start=1):
                     name = given["name"].replace("集中器", f"{meters['name']} {place} ")
-                    through = {"via": device.id}
+                    through = {"via": device.id, "read_seconds": _READ_SECONDS}
                     yield _device(group, given, f"{device.id}-{place}", name, meters["class_code"], address, through)
 
 
@@ -59,7 +65,7 @@ def _device(
         lon=given["lon"],
         lat=given["lat"],
         place_ok=True,
-        interval_seconds=max(60, group["seconds"]),
+        interval_seconds=_INTERVAL_SECONDS,
         settings=settings,
     )
 

@@ -220,7 +220,7 @@ def install_error_handlers(app: FastAPI) -> None:
         if error.connection_invalidated:
             return await _database_gone(request, error)
         # A NUL in a text is the one value that JSON can carry and PostgreSQL cannot.
-        if "NUL" in str(error.orig) or "0x00" in str(error.orig):
+        if any(mark in str(error.orig) for mark in ("NUL", "0x00", "\\u0000")):
             return answer(Invalid("invalid_request", field="body", reason="NUL (U+0000) in a text"), status=422)
         return await _unforeseen(request, error)
 

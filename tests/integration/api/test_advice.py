@@ -128,9 +128,12 @@ async def test_a_citizen_is_answered_from_public_texts_alone(
 async def test_a_crowd_of_questions_is_held_back(app: FastAPI, world: World) -> None:
     limit = app.state.context.settings.public_questions_per_minute
     async with world.client(app, None) as client:
-        for _ in range(limit):
-            app.state.public_limits.questions.take("127.0.0.1")
-        answer = await client.post("/api/public/ask", json={"question": "几点上班？"})
+        for _ in range(5):  # on a slow machine another question is allowed by the time that this one comes
+            for _ in range(limit):
+                app.state.public_limits.questions.take("127.0.0.1")
+            answer = await client.post("/api/public/ask", json={"question": "几点上班？"})
+            if answer.status_code != 200:
+                break
     assert answer.status_code == 429
     assert "Retry-After" in answer.headers
 

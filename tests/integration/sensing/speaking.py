@@ -1,15 +1,17 @@
 """Simulated devices that speak to a gateway in this process over a real socket."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from typing import Any
 
 from chengnao.kernel.access.model import Scope
 from chengnao.kernel.database import Database
 from chengnao.kernel.paging import PageRequest
 from chengnao.sensing.gateways.intake import Intake
 from chengnao.sensing.gateways.lines import LineGateway
+from chengnao.sensing.protocols.shape import Wire
 from chengnao.sensing.quarantine.model import Held
 from chengnao.sensing.quarantine.repository import HeldFilter, QuarantineRepository
 from chengnao.sensing.simulators.shape import Device
@@ -50,6 +52,17 @@ class Spoken:
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def serving(wire: Wire[Any], intake: Intake) -> AsyncIterator[LineGateway]:
+    """A gateway of the protocol, on a port of its own."""
+    gateway = LineGateway(wire, intake)
+    await gateway.start("127.0.0.1", 0)
+    duty = asyncio.create_task(gateway.run())
+    yield gateway
+    duty.cancel()
+    await gateway.close()
 
 
 async def until(what: Callable[[], object], seconds: float = 8) -> None:

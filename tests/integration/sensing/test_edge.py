@@ -347,7 +347,11 @@ async def test_a_full_buffer_drops_the_oldest_and_says_how_much(build: Build) ->
     table = await logged(field.bus)
     found = set(zip(table.column("device").to_pylist(), table.column("time").to_pylist(), strict=True))
     assert len(load.acknowledged - found) == dropped > 0
-    assert (await field.state()).status["buffer"]["dropped_readings"] == dropped
+
+    async def known() -> bool:
+        return bool((await field.state()).status["buffer"]["dropped_readings"] == dropped)
+
+    await until(known, 20)
 
 
 async def test_wanted_settings_are_taken_up_and_a_missing_update_is_told(build: Build, tmp_path: Path) -> None:

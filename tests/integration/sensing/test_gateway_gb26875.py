@@ -19,7 +19,7 @@ from chengnao.sensing.simulators.gb26875 import SIMULATION, Transmitter
 
 from .conftest import device
 from .logged import keys, logged
-from .speaking import Spoken, held, now, until
+from .speaking import Spoken, held, now, serving, until
 
 pytestmark = pytest.mark.engines
 
@@ -31,12 +31,8 @@ async def gateway(city: Database, intake: Intake) -> AsyncIterator[LineGateway]:
         await register(uow, device("host-1", SIMULATION.class_code, protocol=Protocol.GB26875, address=address))
         await uow.commit()
     await intake.feed.refresh()
-    made = LineGateway(WIRE, intake)
-    await made.start("127.0.0.1", 0)
-    duty = asyncio.create_task(made.run())
-    yield made
-    duty.cancel()
-    await made.close()
+    async with serving(WIRE, intake) as made:
+        yield made
 
 
 @pytest.fixture

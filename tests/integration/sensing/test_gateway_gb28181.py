@@ -23,6 +23,7 @@ from chengnao.sensing.simulators.runner import Load, simulate
 
 from .conftest import device
 from .logged import keys, logged
+from .speaking import serving
 
 pytestmark = pytest.mark.engines
 
@@ -39,12 +40,8 @@ async def gateway(city: Database, intake: Intake) -> AsyncIterator[LineGateway]:
         await put_all(uow, [replace(each, settings={"password": PASSWORD}) for each in cameras])
         await uow.commit()
     await intake.feed.refresh()
-    made = LineGateway(WIRE, intake)
-    await made.start("127.0.0.1", 0)
-    duty = asyncio.create_task(made.run())
-    yield made
-    duty.cancel()
-    await made.close()
+    async with serving(WIRE, intake) as made:
+        yield made
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])

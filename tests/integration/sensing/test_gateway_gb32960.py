@@ -6,11 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chengnao.kernel.access.model import Scope
 from chengnao.kernel.bus import Bus
 from chengnao.kernel.database import Database
 from chengnao.kernel.errors import Unavailable
-from chengnao.kernel.paging import PageRequest
 from chengnao.sensing.devices.model import Protocol, device_class
 from chengnao.sensing.devices.service import register
 from chengnao.sensing.gateways.intake import Intake
@@ -26,12 +24,11 @@ from chengnao.sensing.protocols.gb32960 import (
     field_bytes,
 )
 from chengnao.sensing.protocols.gb32960_dialogue import WIRE
-from chengnao.sensing.quarantine.model import Held
-from chengnao.sensing.quarantine.repository import HeldFilter, QuarantineRepository
 from chengnao.sensing.simulators.gb32960 import Vehicle
 
 from .conftest import device
 from .logged import keys, logged
+from .speaking import held, serving
 
 pytestmark = pytest.mark.engines
 
@@ -64,12 +61,8 @@ async def gateway(intake: Intake, city: Database) -> AsyncIterator[LineGateway]:
         await register(uow, device("fleet", "electric_vehicle", protocol=Protocol.GB32960, address="FLEET"))
         await uow.commit()
     await intake.feed.refresh()
-    made = LineGateway(WIRE, intake)
-    await made.start("127.0.0.1", 0)
-    duty = asyncio.create_task(made.run())
-    yield made
-    duty.cancel()
-    await made.close()
+    async with serving(WIRE, intake) as made:
+        yield made
 
 
 @pytest.fixture
@@ -77,13 +70,6 @@ async def line(gateway: LineGateway) -> AsyncIterator[Line]:
     made = Line(*await asyncio.open_connection(*gateway.address))
     yield made
     made.writer.close()
-
-
-async def held(database: Database, intake: Intake) -> list[Held]:
-    await intake.desk.flush()
-    async with database.unit_of_work() as uow:
-        page = await QuarantineRepository(uow.session).pieces(Scope(), HeldFilter(), PageRequest(1, 100))
-    return page.items
 
 
 async def test_the_simulator_signs_in_and_reports_without_a_place(line: Line, bus: Bus) -> None:

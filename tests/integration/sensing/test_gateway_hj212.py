@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
-from chengnao.kernel.access.model import Scope
 from chengnao.kernel.bus import Bus
 from chengnao.kernel.database import Database
 from chengnao.kernel.errors import Unavailable
-from chengnao.kernel.paging import PageRequest
 from chengnao.sensing.devices.model import Protocol
 from chengnao.sensing.devices.service import register
 from chengnao.sensing.gateways.intake import Intake
@@ -19,11 +17,12 @@ from chengnao.sensing.gateways.lines import LineGateway
 from chengnao.sensing.gateways.replay import Replayer
 from chengnao.sensing.protocols.hj212 import Frame, decode, encode, field_text
 from chengnao.sensing.protocols.hj212_dialogue import WIRE
-from chengnao.sensing.quarantine.model import Held, State
-from chengnao.sensing.quarantine.repository import HeldFilter, QuarantineRepository
+from chengnao.sensing.quarantine.model import State
+from chengnao.sensing.quarantine.repository import QuarantineRepository
 
 from .conftest import device
 from .logged import keys, logged
+from .speaking import held, serving
 
 pytestmark = pytest.mark.engines
 
@@ -63,12 +62,8 @@ class Station:
 
 @pytest.fixture
 async def gateway(intake: Intake) -> AsyncIterator[LineGateway]:
-    made = LineGateway(WIRE, intake)
-    await made.start("127.0.0.1", 0)
-    duty = asyncio.create_task(made.run())
-    yield made
-    duty.cancel()
-    await made.close()
+    async with serving(WIRE, intake) as made:
+        yield made
 
 
 async def connect(gateway: LineGateway) -> Station:
@@ -80,13 +75,6 @@ async def station(gateway: LineGateway) -> AsyncIterator[Station]:
     made = await connect(gateway)
     yield made
     made.writer.close()
-
-
-async def held(database: Database, intake: Intake) -> list[Held]:
-    await intake.desk.flush()
-    async with database.unit_of_work() as uow:
-        page = await QuarantineRepository(uow.session).pieces(Scope(), HeldFilter(), PageRequest(1, 100))
-    return page.items
 
 
 async def test_readings_reach_the_log_before_the_station_is_answered(station: Station, bus: Bus) -> None:

@@ -6,11 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chengnao.kernel.access.model import Scope
 from chengnao.kernel.bus import Bus
 from chengnao.kernel.database import Database
 from chengnao.kernel.errors import Unavailable
-from chengnao.kernel.paging import PageRequest
 from chengnao.sensing.devices.model import Protocol
 from chengnao.sensing.devices.service import register
 from chengnao.sensing.gateways.intake import Intake
@@ -21,12 +19,13 @@ from chengnao.sensing.protocols.jt808_dialogue import WIRE
 from chengnao.sensing.protocols.jt808_location import write_location
 from chengnao.sensing.protocols.jt808_stream import Framer
 from chengnao.sensing.protocols.shape import Command, Receipt
-from chengnao.sensing.quarantine.model import Held, State
-from chengnao.sensing.quarantine.repository import HeldFilter, QuarantineRepository
+from chengnao.sensing.quarantine.model import State
+from chengnao.sensing.quarantine.repository import QuarantineRepository
 from chengnao.sensing.simulators.jt808 import Terminal
 
 from .conftest import device
 from .logged import keys, logged
+from .speaking import held, serving
 
 pytestmark = pytest.mark.engines
 
@@ -71,12 +70,8 @@ async def gateway(intake: Intake, city: Database) -> AsyncIterator[LineGateway]:
             await register(uow, device(name, class_code, protocol=Protocol.JT808, address=terminal.address))
         await uow.commit()
     await intake.feed.refresh()
-    made = LineGateway(WIRE, intake)
-    await made.start("127.0.0.1", 0)
-    duty = asyncio.create_task(made.run())
-    yield made
-    duty.cancel()
-    await made.close()
+    async with serving(WIRE, intake) as made:
+        yield made
 
 
 @pytest.fixture
@@ -84,13 +79,6 @@ async def line(gateway: LineGateway) -> AsyncIterator[Line]:
     made = Line(*await asyncio.open_connection(*gateway.address))
     yield made
     made.writer.close()
-
-
-async def held(database: Database, intake: Intake) -> list[Held]:
-    await intake.desk.flush()
-    async with database.unit_of_work() as uow:
-        page = await QuarantineRepository(uow.session).pieces(Scope(), HeldFilter(), PageRequest(1, 100))
-    return page.items
 
 
 def position(serial: int = 5, time: datetime = NOW, phone: str = BUS.address) -> bytes:

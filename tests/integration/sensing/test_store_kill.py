@@ -23,7 +23,8 @@ from tests.support.stack import make_home, remove_home
 
 pytestmark = pytest.mark.engines
 
-START = datetime(2026, 3, 31, 23, 0, tzinfo=UTC)
+START = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0) - timedelta(seconds=20)
+"""Just before a month ends, and not so long ago that readings are dropped for their age."""
 ROWS = 2000
 
 
