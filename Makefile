@@ -9,6 +9,7 @@ PAGE := src/chengnao/console/static/index.html
 CONSOLE_SOURCES := $(shell find web -name node_modules -prune -o -type f -print 2>/dev/null)
 PACKAGE_SOURCES := $(shell find src \( -name __pycache__ -o -path '*/console/static' \) -prune -o -type f -print 2>/dev/null)
 LONGEST := 500
+WORKERS ?= 2
 UV := uv==0.13.9
 
 .PHONY: help up down install dev console wheel test check bench lock clean
@@ -91,7 +92,7 @@ check: dev
 test: dev wheel
 	@sh scripts/browser.sh
 	@sh scripts/broker.sh $(CURDIR)/$(VENV)
-	CHENGNAO_WHEEL_VENV=$(CURDIR)/$(WHEEL_VENV) $(BIN)/python -m pytest $(ARGS)
+	CHENGNAO_WHEEL_VENV=$(CURDIR)/$(WHEEL_VENV) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 bench: dev
 	@for file in $$(ls benchmarks | grep -v '^_' | grep '\.py$$'); do \
