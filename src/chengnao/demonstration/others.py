@@ -15,7 +15,6 @@ from chengnao.sensing.simulators.concentrator import Concentrator
 from chengnao.sensing.simulators.runner import Load, simulate
 from chengnao.sensing.simulators.simulations import simulation
 
-
 _INTERVAL_SECONDS = 900
 """Of the city's time: some are asked, and some speak only when there is something to tell."""
 _READ_SECONDS = 10
