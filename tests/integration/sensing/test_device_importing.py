@@ -1,7 +1,7 @@
 """Devices registered by the file: the worker, the API and the command, on the real database."""
 
 import io
-from pathlib import Path
+import os
 from typing import Any
 
 import httpx
@@ -169,7 +169,13 @@ async def test_what_is_no_table_is_told(app: FastAPI, world: World, worker: Devi
         assert (await client.post("/api/devices/import", files={"file": ("x", b"x")})).status_code == 403
 
 
-async def test_files_do_not_stay(settings: Settings, worker: DeviceImportWorker, tmp_path: Path) -> None:
-    assert await worker.step() is False
+async def test_files_that_a_crash_left_do_not_stay(settings: Settings, worker: DeviceImportWorker) -> None:
     folder = settings.home / "device-imports"
-    assert not folder.exists() or not list(folder.iterdir())
+    folder.mkdir(exist_ok=True)
+    left, fresh = folder / "left", folder / "fresh"
+    for each in (left, fresh):
+        each.write_bytes(b"x")
+    os.utime(left, (0, 0))
+    assert await worker.step() is False
+    assert (left.exists(), fresh.exists()) == (False, True)
+    fresh.unlink()
