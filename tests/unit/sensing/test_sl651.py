@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chengnao.kernel.errors import Invalid
+from chengnao.sensing.protocols.crc import crc16
 from chengnao.sensing.protocols.recording import read_recording
 from chengnao.sensing.protocols.shape import Act, Command, Now, Picture, Receipt, Refusal, Refused, Reply, Report
 from chengnao.sensing.protocols.sl651 import (
@@ -21,7 +22,6 @@ from chengnao.sensing.protocols.sl651 import (
     NAK,
     Frame,
     Framer,
-    crc16,
     decode,
     encode,
 )

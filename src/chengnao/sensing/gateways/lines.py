@@ -138,6 +138,8 @@ class Link(asyncio.Protocol):
         self._refused: deque[float] = deque(maxlen=MAX_REFUSED_A_MINUTE)
         self._told_limit = 0.0
         self._speaker: Entry | None = None
+        self._devices: set[str] = set()
+        """That took this connection for theirs at some time."""
         self._lost: set[str] = set()
         """Devices that spoke here before they spoke on another connection."""
 
@@ -157,8 +159,9 @@ class Link(asyncio.Protocol):
         for piece in self._framer.close():
             self._take(piece)
         self._do(self._dialogue.close(), self._speaker)
-        for device_id in [key for key, link in self.gateway.of_device.items() if link is self]:
-            del self.gateway.of_device[device_id]
+        for device_id in self._devices:
+            if self.gateway.of_device.get(device_id) is self:
+                del self.gateway.of_device[device_id]
         self._transport = None
 
     def pause_writing(self) -> None:
@@ -259,8 +262,7 @@ class Link(asyncio.Protocol):
         self._send(self._dialogue.unknown(frame, self._now()))
 
     def _serve(self, frame: Frame, entry: Entry) -> None:
-        if self._speaker is not entry:
-            self._speaker = entry
+        self._speaker = entry
         other = self.gateway.of_device.get(entry.id)
         if other is not self:
             if entry.id in self._lost:
@@ -274,8 +276,13 @@ class Link(asyncio.Protocol):
                 self._refuse(Refusal("address_claimed_twice", frame.raw, params), entry, counts=False)
             if other is not None:
                 other._lost.add(entry.id)
-            self.gateway.of_device[entry.id] = self
+            self._take_over(entry)
         self._do(self._dialogue.hear(frame, entry, self._now()), entry)
+
+    def _take_over(self, entry: Entry) -> None:
+        """Commands to the device go this way from now on."""
+        self.gateway.of_device[entry.id] = self
+        self._devices.add(entry.id)
 
     def _do(self, acts: list[Act], speaker: Entry | None) -> None:
         """Do what one frame led to. Its readings go onto the log together, so that an answer stands for all of them."""
@@ -316,7 +323,7 @@ class Link(asyncio.Protocol):
             self._refuse(refusal, None, hint=address)
             return b""
         if entry is not speaker:
-            self.gateway.of_device[entry.id] = self  # commands to it go this way
+            self._take_over(entry)
         if not self.intake.limiter.take(entry.index, max(1, len(report.values))):
             params = {"field": "address", "value": entry.address, "limit": int(self.intake.limiter.rate)}
             self._refuse(Refusal("rate_limited", report.raw, params | {"retry_after": 1}), entry, counts=False)

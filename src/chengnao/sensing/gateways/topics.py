@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -13,12 +13,12 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
+from chengnao.kernel.clock import CST
 from chengnao.kernel.errors import Invalid
 from chengnao.sensing.protocols.objects import numbers_of
 
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
 _UNFIT = re.compile(r"[^a-z0-9_.]")
-_FIELD_ZONE = timezone(timedelta(hours=8))
 _MILLISECONDS_FROM = 10**11
 MAX_ROWS_OF_MESSAGE = 10_000
 
@@ -190,7 +190,7 @@ def _shown_time(value: Any) -> Any:
             return datetime.fromtimestamp(seconds, UTC).isoformat()
         if isinstance(value, str):
             moment = datetime.fromisoformat(value)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=_FIELD_ZONE)).isoformat()
+            return (moment if moment.tzinfo else moment.replace(tzinfo=CST)).isoformat()
     except (ValueError, OverflowError, OSError):
         pass
     return value

@@ -8,11 +8,11 @@ and on where units stand; what is accepted all the same is told in `warnings`.
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from chengnao.sensing.protocols.meter_frame import MARK, TAIL, WAKE, opened
 from chengnao.sensing.protocols.metering import Line, read_lines
 from chengnao.sensing.protocols.shape import Refusal
 from chengnao.sensing.protocols.sized_stream import SizedFramer, Sizing
 
-MARK, TAIL, WAKE = 0x68, 0x16, 0xFE
 HEAD_BYTES, AROUND = 11, 13
 MAX_WAKE = 16
 BLANK = b"\r\n \t\x00\xfe"
@@ -163,27 +163,17 @@ def decode(raw: bytes) -> Frame | Refusal:
     """Read one frame that should fill ``raw``, with FE before it or not; what is wrong is a value, never raised."""
     bare = raw.lstrip(bytes((WAKE,)))
     preamble = len(raw) - len(bare)
-    if bare[:1] != bytes((MARK,)):
-        if not bare:
-            return Refusal("truncated", raw, {"need_bytes": AROUND})
-        return Refusal("bad_start", raw, {"found": bare[:1].hex()})
-    size = frame_size(bare, 0)
-    if size == 0:
-        return Refusal("bad_header", raw)
-    if size is None or size > len(bare):
-        return Refusal("truncated", raw, {"need_bytes": (size or AROUND) - len(bare)})
-    bare = bare[:size]
-    if bare[-1] != TAIL:
-        return Refusal("bad_tail", raw, {"found": f"{bare[-1]:02x}"})
-    computed = sum(bare[:-2]) & 0xFF
-    if bare[-2] != computed:
-        return Refusal("bad_checksum", raw, {"in_frame": f"{bare[-2]:02x}", "computed": f"{computed:02x}"})
-    data, control = bare[HEAD_BYTES:-2], bare[9]
-    metering = _metering(bare[1], control, data)
+    frame = opened(raw, bare, frame_size, AROUND)
+    if isinstance(frame, Refusal):
+        return frame
+    data, control = frame[HEAD_BYTES:-2], frame[9]
+    metering = _metering(frame[1], control, data)
     warnings = metering.warnings if metering is not None else ()
     if len(data) == 2:
         warnings = (*warnings, "no_ser")
-    return Frame(raw, preamble, bare[1], bare[2:9][::-1].hex(), control, bare[10], computed, data, warnings, metering)
+    return Frame(
+        raw, preamble, frame[1], frame[2:9][::-1].hex(), control, frame[10], frame[-2], data, warnings, metering
+    )
 
 
 def encode(meter_type: int, address: str, control: int, data: bytes = b"", *, preamble: int = 3) -> bytes:

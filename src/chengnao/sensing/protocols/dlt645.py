@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from chengnao.sensing.protocols.dlt645_items import Item, read_items
+from chengnao.sensing.protocols.meter_frame import MARK, TAIL, WAKE, opened
 from chengnao.sensing.protocols.metering import Line, read_lines
 from chengnao.sensing.protocols.shape import Refusal
 from chengnao.sensing.protocols.sized_stream import SizedFramer, Sizing
 
-MARK, TAIL, WAKE = 0x68, 0x16, 0xFE
 HEAD_BYTES, AROUND = 10, 12
 MAX_WAKE = 16
 BLANK = b"\r\n \t\x00\xfe"
@@ -130,23 +130,11 @@ def decode(raw: bytes) -> Frame | Refusal:
     warnings: tuple[str, ...] = ()
     if bare[:2] == b"\x68\x68" and bare[7:8] != b"\x68" and bare[8:9] == b"\x68":
         bare, warnings = bare[1:], ("doubled_start",)
-    if bare[:1] != bytes((MARK,)):
-        if not bare:
-            return Refusal("truncated", raw, {"need_bytes": AROUND})
-        return Refusal("bad_start", raw, {"found": bare[:1].hex()})
-    size = frame_size(bare, 0)
-    if size == 0:
-        return Refusal("bad_header", raw)
-    if size is None or size > len(bare):
-        return Refusal("truncated", raw, {"need_bytes": (size or AROUND) - len(bare)})
-    bare = bare[:size]
-    if bare[-1] != TAIL:
-        return Refusal("bad_tail", raw, {"found": f"{bare[-1]:02x}"})
-    computed = sum(bare[:-2]) & 0xFF
-    if bare[-2] != computed:
-        return Refusal("bad_checksum", raw, {"in_frame": f"{bare[-2]:02x}", "computed": f"{computed:02x}"})
-    data = bytes((byte - 0x33) & 0xFF for byte in bare[HEAD_BYTES:-2])
-    return Frame(raw, preamble, bare[1:7][::-1].hex(), bare[8], bare[9], computed, data, warnings)
+    frame = opened(raw, bare, frame_size, AROUND)
+    if isinstance(frame, Refusal):
+        return frame
+    data = bytes((byte - 0x33) & 0xFF for byte in frame[HEAD_BYTES:-2])
+    return Frame(raw, preamble, frame[1:7][::-1].hex(), frame[8], frame[9], frame[-2], data, warnings)
 
 
 def encode(address: str, control: int, data: bytes = b"", *, preamble: int = 4) -> bytes:

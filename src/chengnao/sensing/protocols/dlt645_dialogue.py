@@ -5,9 +5,10 @@ and for the command `switch` its `password` (level and password) and `operator`,
 """
 
 from collections.abc import Sequence
-from datetime import timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
+from chengnao.kernel.clock import CST
 from chengnao.kernel.errors import Invalid
 from chengnao.sensing.protocols.dlt645 import (
     ERRORS,
@@ -31,7 +32,6 @@ READS_1997 = ("9010",)
 MAX_READS = 64
 _SWITCHES = {"off": 0x1A, "permit": 0x1B, "on": 0x1C}
 _COMMANDS = ("read", "read_address", "switch")
-_FIELD_ZONE = timezone(timedelta(hours=8))
 
 
 class Dlt645:
@@ -111,7 +111,7 @@ def _switch(command: Command, meter: Known, now: Now) -> Question:
         raise _invalid("state", state, "应为 off、on 或 permit", "off, on or permit is wanted")
     password = bytes.fromhex(check_digits(meter, "password", 8))
     operator = bytes.fromhex(check_digits(meter, "operator", 8))
-    until = (now.time + timedelta(minutes=5)).astimezone(_FIELD_ZONE)
+    until = (now.time + timedelta(minutes=5)).astimezone(CST)
     data = password[:1] + password[:0:-1] + operator[::-1] + bytes((_SWITCHES[state], 0))
     data += bytes.fromhex(until.strftime("%S%M%H%d%m%y"))
     return Question(meter.address, f"{SWITCH:02X}", (encode(meter.address, SWITCH, data),))

@@ -3,10 +3,11 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-FIELD_ZONE = timezone(timedelta(hours=8))
+from chengnao.kernel.clock import CST
+
 NEAR = timedelta(days=1)
 
 (
@@ -275,13 +276,13 @@ def _moment(parts: list[int]) -> datetime | None:
         return None
     second, minute, hour, day, month, year = parts
     try:
-        return datetime(2000 + year, month, day, hour, minute, second, tzinfo=FIELD_ZONE)
+        return datetime(2000 + year, month, day, hour, minute, second, tzinfo=CST)
     except ValueError:
         return None
 
 
 def time_bytes(moment: datetime, *, bcd: bool = False) -> bytes:
     """An instant as the protocol writes it."""
-    local = moment.astimezone(FIELD_ZONE)
+    local = moment.astimezone(CST)
     parts = (local.second, local.minute, local.hour, local.day, local.month, local.year % 100)
     return bytes(int(f"{part:02d}", 16) if bcd else part for part in parts)

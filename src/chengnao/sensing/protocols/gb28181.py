@@ -8,9 +8,10 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Any
 
+from chengnao.kernel.clock import CST
 from chengnao.sensing.protocols.gb28181_document import Document, body_text, read_document, single
 from chengnao.sensing.protocols.shape import Refusal
 
@@ -29,7 +30,6 @@ START = re.compile(
 HEAD_END = re.compile(rb"\n\r?\n")
 
 _MAX_HEADERS = 100
-_FIELD_ZONE = timezone(timedelta(hours=8))
 _SHORT_NAMES = {
     "v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "l": "content-length", "c": "content-type",
     "o": "event", "s": "subject", "k": "supported",
@@ -172,12 +172,12 @@ def field_time(text: str) -> datetime | None:
         return None
     if not 2000 <= moment.year <= 2100:
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=_FIELD_ZONE)).astimezone(UTC)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=CST)).astimezone(UTC)
 
 
 def field_text(moment: datetime) -> str:
     """The UTC+8 text of an instant, with milliseconds, as the header Date wants it."""
-    return moment.astimezone(_FIELD_ZONE).replace(tzinfo=None).isoformat(timespec="milliseconds")
+    return moment.astimezone(CST).replace(tzinfo=None).isoformat(timespec="milliseconds")
 
 
 def encode(start: str, headers: Sequence[tuple[str, str]], body: str = "") -> bytes:

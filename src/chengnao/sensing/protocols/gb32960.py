@@ -5,11 +5,12 @@
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from functools import reduce
 from operator import xor
 from typing import Any
 
+from chengnao.kernel.clock import CST
 from chengnao.sensing.protocols.gb32960_units import Units, read_units
 from chengnao.sensing.protocols.shape import Refusal
 from chengnao.sensing.protocols.sized_stream import SizedFramer, Sizing
@@ -25,7 +26,6 @@ _ENCRYPTIONS = frozenset({0, PLAIN, 2, 3, 4, 5, 0xFE, 0xFF})
 _CLEAR = frozenset({0, PLAIN})
 """0 is no value of the standard; some vehicles send it for data in clear."""
 _TIMELESS = frozenset({HEARTBEAT})
-_FIELD_ZONE = timezone(timedelta(hours=8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Frame:
         if not self.in_clear:
             return found | {"body_encrypted_bytes": len(self.data)}
         if self.time is not None:
-            found["time"] = self.time.astimezone(_FIELD_ZONE).isoformat()
+            found["time"] = self.time.astimezone(CST).isoformat()
         if self.units is not None:
             found |= {"units": self.units.fields(), "consumed_ok": self.units.whole}
             shown = self.units.details() or [{"raw": self.data[6:].hex()}]
@@ -147,13 +147,13 @@ def field_time(data: bytes) -> datetime | None:
     """UTC instant of year, month, day, hour, minute, second (a byte each, UTC+8); None where that is no time."""
     year, month, day, hour, minute, second = data[:6]
     try:
-        return datetime(2000 + year, month, day, hour, minute, second, tzinfo=_FIELD_ZONE).astimezone(UTC)
+        return datetime(2000 + year, month, day, hour, minute, second, tzinfo=CST).astimezone(UTC)
     except ValueError:
         return None
 
 
 def field_bytes(moment: datetime) -> bytes:
-    local = moment.astimezone(_FIELD_ZONE)
+    local = moment.astimezone(CST)
     return bytes([local.year % 100, local.month, local.day, local.hour, local.minute, local.second])
 
 

@@ -7,9 +7,11 @@ The frame is ``##`` + 4 decimal digits (length of the data segment alone) + segm
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from chengnao.kernel.clock import CST
+from chengnao.sensing.protocols.crc import TABLE
 from chengnao.sensing.protocols.shape import Refusal
 
 HEAD_BYTES = 6
@@ -17,25 +19,13 @@ CRC_BYTES = 4
 MAX_SEGMENT = 9999
 FRAME_START = re.compile(rb"##[0-9]{4}")
 
-_FIELD_ZONE = timezone(timedelta(hours=8))
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 _DIGITS = frozenset(b"0123456789")
 _RESERVED = re.compile(r"[;,=&#\r\n]")
 
 
-def _crc_table() -> tuple[int, ...]:
-    table = []
-    for value in range(256):
-        crc = value
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
-        table.append(crc)
-    return tuple(table)
-
-
-_CRC = _crc_table()
 # The next step looks at the high byte alone, so the loop carries one byte instead of the whole register.
-_CRC_HIGH = bytes(value >> 8 for value in _CRC)
+_CRC_HIGH = bytes(value >> 8 for value in TABLE)
 
 
 def crc16(segment: bytes) -> int:
@@ -46,7 +36,7 @@ def crc16(segment: bytes) -> int:
     table = _CRC_HIGH
     for byte in segment[:-1]:
         high = table[high ^ byte]
-    return _CRC[high ^ segment[-1]]
+    return TABLE[high ^ segment[-1]]
 
 
 class Flags(NamedTuple):
@@ -247,7 +237,7 @@ def field_time(text: str) -> datetime | None:
         moment = datetime(
             int(text[:4]), int(text[4:6]), int(text[6:8]),
             int(text[8:10]), int(text[10:12]), int(text[12:14]),
-            int(text[14:] or 0) * 1000, tzinfo=_FIELD_ZONE,
+            int(text[14:] or 0) * 1000, tzinfo=CST,
         )  # fmt: skip
     except ValueError:
         return None
@@ -256,6 +246,6 @@ def field_time(text: str) -> datetime | None:
 
 def field_text(moment: datetime, *, milliseconds: bool = False) -> str:
     """The UTC+8 text of an instant: 14 digits, or the 17 that QN wants."""
-    local = moment.astimezone(_FIELD_ZONE)
+    local = moment.astimezone(CST)
     text = local.strftime("%Y%m%d%H%M%S")
     return f"{text}{local.microsecond // 1000:03d}" if milliseconds else text

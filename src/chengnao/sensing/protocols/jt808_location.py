@@ -6,11 +6,12 @@ id, length, value: one that is unknown, or whose length is not what the standard
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from struct import Struct
 from typing import Any
 
-FIELD_ZONE = timezone(timedelta(hours=8))
+from chengnao.kernel.clock import CST
+
 FIXED_PART = Struct(">IIIIHHH6s")
 
 _LOCATED, _SOUTH, _WEST = 0x2, 0x4, 0x8
@@ -60,7 +61,7 @@ class Location:
             "altitude_m": self.altitude_m,
             "speed_kmh": self.speed_kmh,
             "direction": self.direction,
-            "time": None if self.time is None else self.time.astimezone(FIELD_ZONE).isoformat(),
+            "time": None if self.time is None else self.time.astimezone(CST).isoformat(),
         }
         mileage, fuel = self.number_of(1, 4), self.number_of(2, 2)
         if mileage is not None:
@@ -137,13 +138,13 @@ def bcd_time(data: bytes) -> datetime | None:
         return None
     year, month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(0, 12, 2))
     try:
-        return datetime(2000 + year, month, day, hour, minute, second, tzinfo=FIELD_ZONE).astimezone(UTC)
+        return datetime(2000 + year, month, day, hour, minute, second, tzinfo=CST).astimezone(UTC)
     except ValueError:
         return None
 
 
 def bcd_of(moment: datetime) -> bytes:
-    return bytes.fromhex(moment.astimezone(FIELD_ZONE).strftime("%y%m%d%H%M%S"))
+    return bytes.fromhex(moment.astimezone(CST).strftime("%y%m%d%H%M%S"))
 
 
 _Reading = Callable[[bytes], dict[str, Any] | None]

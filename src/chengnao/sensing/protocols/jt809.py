@@ -10,10 +10,11 @@ where its last eight bytes are a moment of this century; an encrypted body stays
 
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
+from chengnao.kernel.clock import CST
 from chengnao.sensing.protocols.shape import Refusal, Wire
 
 START, END = b"\x5b", b"\x5d"
@@ -36,7 +37,6 @@ _OF_VEHICLES = {
 """Messages whose body begins with a vehicle. 2019 took it out of several."""
 _OF_PARTS = frozenset({0x1300, 0x1400, 0x1600, 0x9200, 0x9300, 0x9400, 0x9600})
 """Messages whose body otherwise begins with the part of the message and the length of the data."""
-_FIELD_ZONE = timezone(timedelta(hours=8))
 _CENTURY = range(946_684_800, 4_102_444_800)
 
 
@@ -93,7 +93,7 @@ class Frame:
             "crc": f"{self.crc:04x}",
         }
         if self.time is not None:
-            found["time"] = self.time.astimezone(_FIELD_ZONE).isoformat()
+            found["time"] = self.time.astimezone(CST).isoformat()
         if self.encrypt:
             return found | {"body_encrypted_bytes": len(self.body)}
         found["body_hex"] = self.body[:_SHOWN_BYTES].hex() + ("..." if len(self.body) > _SHOWN_BYTES else "")

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from chengnao.sensing.protocols.crc import crc16
 from chengnao.sensing.protocols.modbus_pdu import MAX_PDU, Pdu, lengths, parse, plausible
 from chengnao.sensing.protocols.shape import Refusal, Wire
 
@@ -16,27 +17,6 @@ Version = Literal["RTU", "TCP", "ASCII"]
 _MAX_ASCII = 1 + 2 * (MAX_PDU + 2) + 2
 _MAX_HELD = 1024
 _NO_ASCII = re.compile(rb"[^0-9A-Fa-f]")
-
-
-def _crc_table() -> tuple[int, ...]:
-    table = []
-    for value in range(256):
-        crc = value
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
-        table.append(crc)
-    return tuple(table)
-
-
-_CRC = _crc_table()
-
-
-def crc16(data: bytes) -> int:
-    """CRC-16/MODBUS; on the wire its low byte goes first."""
-    crc = 0xFFFF
-    for byte in data:
-        crc = (crc >> 8) ^ _CRC[(crc ^ byte) & 0xFF]
-    return crc
 
 
 def lrc(data: bytes) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from chengnao.sensing.protocols.crc import crc16
 from chengnao.sensing.protocols.shape import Refusal
 from chengnao.sensing.protocols.sized_stream import SizedFramer, Sizing
 from chengnao.sensing.protocols.sl651_ascii import read_ascii_body
@@ -23,27 +24,6 @@ MAX_BODY = 0xFFF
 
 _ENDS = frozenset({ETX, ETB, ENQ, EOT, ESC, ACK, NAK})
 _HEX_CHARACTERS = frozenset(b"0123456789abcdefABCDEF")
-
-
-def _crc_table() -> tuple[int, ...]:
-    table = []
-    for value in range(256):
-        crc = value
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
-        table.append(crc)
-    return tuple(table)
-
-
-_CRC = _crc_table()
-
-
-def crc16(data: bytes) -> int:
-    """CRC-16/MODBUS; SL 651 sends it with the high byte first."""
-    crc = 0xFFFF
-    for byte in data:
-        crc = (crc >> 8) ^ _CRC[(crc ^ byte) & 0xFF]
-    return crc
 
 
 @dataclass(frozen=True, slots=True)

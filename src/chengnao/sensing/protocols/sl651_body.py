@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from chengnao.kernel.clock import CST
 from chengnao.sensing.protocols.sl651_elements import (
     ALARMS,
     ARRAYS,
@@ -20,7 +21,6 @@ from chengnao.sensing.protocols.sl651_elements import (
     VELOCITIES,
 )
 
-FIELD_ZONE = timezone(timedelta(hours=8))
 FIVE_MINUTES = timedelta(minutes=5)
 _EXTENDED = 0xFF
 _VERSION = 0x45
@@ -117,14 +117,14 @@ def read_time(data: bytes) -> datetime | None:
         return None
     year, month, day, hour, minute, second = (int(text[at : at + 2] or 0) for at in range(0, 12, 2))
     try:
-        return datetime(2000 + year, month, day, hour, minute, second, tzinfo=FIELD_ZONE)
+        return datetime(2000 + year, month, day, hour, minute, second, tzinfo=CST)
     except ValueError:
         return None
 
 
 def time_bytes(moment: datetime, *, seconds: bool = True) -> bytes:
     """The BCD of an instant in UTC+8."""
-    return bytes.fromhex(moment.astimezone(FIELD_ZONE).strftime("%y%m%d%H%M%S" if seconds else "%y%m%d%H%M"))
+    return bytes.fromhex(moment.astimezone(CST).strftime("%y%m%d%H%M%S" if seconds else "%y%m%d%H%M"))
 
 
 def read_value(data: bytes, decimals: int) -> tuple[float | None, bool]:

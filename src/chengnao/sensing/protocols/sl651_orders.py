@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from chengnao.kernel.clock import CST
 from chengnao.kernel.errors import Invalid
-from chengnao.sensing.protocols.sl651_body import FIELD_ZONE
 from chengnao.sensing.protocols.sl651_elements import BY_NAME, ELEMENTS
 
 
@@ -51,7 +51,7 @@ def _hour(given: Any, name: str) -> bytes:
             reason_zh="应为带时区的 ISO 8601 时间",
             reason_en="an ISO 8601 time with a zone is wanted",
         ) from None
-    return bytes.fromhex(moment.astimezone(FIELD_ZONE).strftime("%y%m%d%H"))
+    return bytes.fromhex(moment.astimezone(CST).strftime("%y%m%d%H"))
 
 
 def _identifier(name: Any) -> bytes:
