@@ -17,6 +17,7 @@ from chengnao.kernel.errors import Unavailable
 from chengnao.kernel.health import Heartbeat
 from chengnao.kernel.idempotency import forget_answers
 from chengnao.kernel.outbox import Relay, forget
+from chengnao.kernel.rounds import every
 from chengnao.kernel.settings import Settings, load_secrets
 from chengnao.kernel.subscriptions.addresses import networks_of
 from chengnao.kernel.subscriptions.delivery import CONSUMER as SUBSCRIBERS
@@ -24,9 +25,9 @@ from chengnao.kernel.subscriptions.delivery import Deliverer, Notifier
 from chengnao.knowledge.worker import KnowledgeWorker
 from chengnao.review.handlers import CONSUMER as REVIEW
 from chengnao.review.handlers import ReviewHandlers
-from chengnao.sensing.commands.ending import end_commands
+from chengnao.sensing.commands.service import end_due
 from chengnao.sensing.devices.importing.worker import DeviceImportWorker
-from chengnao.sensing.edge.watch import watch_edges
+from chengnao.sensing.edge.service import find_silent
 from chengnao.sensing.readings.store import ReadingsStore
 from chengnao.supervision.deadlines import Deadlines
 from chengnao.supervision.handlers import CONSUMER, Handlers
@@ -64,8 +65,8 @@ async def run(settings: Settings) -> None:
                 group.create_task(
                     Deliverer(database, settings.home, networks_of(settings.webhook_networks), wake).run()
                 )
-                group.create_task(end_commands(database))
-                group.create_task(watch_edges(database))
+                group.create_task(every(1.0, database, end_due, "commands that are due"))
+                group.create_task(every(5.0, database, find_silent, "edges that fall silent"))
                 group.create_task(_tidy(settings, database, deadlines))
                 group.create_task(_tell_lag(heartbeat, watch, bus))
                 group.create_task(train_first(settings))
